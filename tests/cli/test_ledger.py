@@ -22,10 +22,12 @@ from fuin.store.kms import aliases, keys
 from fuin.store.kms.aliases import Alias
 from fuin.store.s3 import buckets, uploads, versions
 from fuin.store.store import Store
+from fuin.store.volumes import volumes
 from tests.store import values
 from tests.support import envelopes
 
 OLD_MATERIAL = bytes(range(32))
+VOLUME = values.volume()
 
 
 @dataclass
@@ -94,6 +96,7 @@ def fill(settings: Settings) -> Folder:
     begun = envelopes.encryption(key.arn, envelopes.data_key(key.key_id, made.material))
     store.write_sync(uploads.insert_upload, replace(values.upload("up", "u"), encryption=begun))
     store.write_sync(buckets.set_encryption, "bucket", '{"algorithm":"aws:kms","key":"alias/mine"}')
+    store.write_sync(volumes.insert_volume, replace(VOLUME, kms_key_arn=made.arn, kms_material_id=made.material))
     standing = store.read_sync(installation.find_standing)
     store.close()
     marker.write(settings.blobs, Marker(standing.installation, 1))
@@ -111,12 +114,15 @@ def test_numbers_of_a_key_and_its_materials(folder: Folder) -> None:
             ["material", folder.material.hex(), "CURRENT", "1", "10", "1", "10", "1", "0"],
             ["material", OLD_MATERIAL.hex(), "1", "10", "0", "0", "0", "0"],
             ["buckets", "whose", "default", "names", "it:", "1"],
+            ["volumes:", "1", "(8", "GiB)"],
+            ["snapshots", "of", "volumes:", "0", "(0", "GiB)"],
         ]
     found = json.loads(folder.run("key", "dependents", "alias/mine", "--json").stdout)
     one, none = {"number": 1, "bytes": 10}, {"number": 0, "bytes": 0}
     assert found == {
         "key": folder.arn, "state": "Enabled", "objects": {"number": 2, "bytes": 20}, "olderVersions": one,
         "uploads": {"number": 1, "bytes": 0}, "buckets": ["bucket"],
+        "volumes": {"number": 1, "gibibytes": 8}, "snapshots": {"number": 0, "gibibytes": 0},
         "materials": [
             {"material": folder.material.hex(), "state": "CURRENT", "objects": one, "olderVersions": one,
              "uploads": {"number": 1, "bytes": 0}},
@@ -134,11 +140,12 @@ def test_each_dependent_is_listed(folder: Folder, monkeypatch: pytest.MonkeyPatc
         f"version  s3://bucket/b  null  10 bytes  {current}",
         f"object  s3://bucket/old\\x1b  null  10 bytes  {old}",
         f"upload  s3://bucket/u  up  {current}",
+        f"volume  {VOLUME.volume_id}  8 GiB  {current}",
         "bucket  bucket",
     ]
     done = folder.run("key", "dependents", "alias/mine", "--list", "--json")
     entries = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [entry["kind"] for entry in entries] == ["object", "object", "object", "upload", "bucket"]
+    assert [entry["kind"] for entry in entries] == ["object", "object", "object", "upload", "volume", "bucket"]
     assert entries[1] == {
         "kind": "object", "bucket": "bucket", "key": "b", "version": "null", "current": False, "bytes": 10,
         "material": folder.material.hex(),

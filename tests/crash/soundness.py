@@ -62,7 +62,10 @@ def assert_audit_holds(server: Server) -> None:
 
 def named_blobs(server: Server) -> set[str]:
     """Return the blobs that the index names; small objects have none."""
-    query = "SELECT blob FROM object_parts WHERE content IS NULL UNION SELECT blob FROM upload_parts"
+    query = (
+        "SELECT blob FROM object_parts WHERE content IS NULL UNION SELECT blob FROM upload_parts "
+        "UNION SELECT blob FROM snapshot_blobs"
+    )
     with closing(sqlite3.connect(f"file:{server.data / 'fuin.db'}?mode=ro", uri=True, timeout=30)) as database:
         return {blob for (blob,) in database.execute(query)}
 

@@ -21,8 +21,9 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
         "errors": (),
         "engine": ("errors",),
         "kms": ("engine", "errors"),
-        "identity": ("engine", "errors", "kms"),
         "s3": ("engine", "errors"),
+        "volumes": ("engine", "errors", "s3.upload_intents"),
+        "identity": ("engine", "errors", "kms", "volumes.hosts"),
     },
     "blobs": {
         "interface": (),

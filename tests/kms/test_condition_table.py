@@ -8,11 +8,14 @@ import pytest
 from fuin.access.question import Question
 from fuin.access.vocabulary import reference
 from fuin.access.vocabulary.condition_keys import TABLE, find, is_known, keys_of_action
-from fuin.kms import on_behalf
+from fuin.gate.call import Call
+from fuin.kms import on_behalf, volume_keys
 from fuin.kms.operations import OPERATIONS
+from fuin.store.volumes import hosts
 from tests.kms.operations import CONTEXT, ask_all, keep
 from tests.kms.test_condition_keys import REQUESTS, VALUES
 from tests.kms.test_on_behalf import call_of
+from tests.store import values
 from tests.support.place import Place
 from tests.support.policies import allow
 from tests.support.questions import recorded_questions
@@ -31,10 +34,21 @@ def brought(place: Place) -> dict[str, set[str]]:
         user = call_of(place, place.add_user(allow("kms:*")))
         made = place.run(on_behalf.data_key(user, keep(kms).alias, CONTEXT))
         place.run(on_behalf.open_data_key(user, made.blob, CONTEXT))
+        place.run(_ask_for_volume(place, user, keep(kms).alias))
     found: dict[str, set[str]] = defaultdict(set)
     for ask in asked:
         found[ask.action] |= set(_everything(place, ask))
     return found
+
+
+async def _ask_for_volume(place: Place, user: Call, alias: str) -> None:
+    """Ask KMS for everything that EC2 asks for."""
+    made = await volume_keys.make_volume_key(user, alias, "vol-1")
+    await volume_keys.re_encrypt(user, made.blob, "vol-1", made.key_arn, "vol-2")
+    await volume_keys.describe_key(user, alias)
+    host = values.host(account=user.account)
+    await place.services.store.change(hosts.insert_host, host)
+    await volume_keys.prepare_host_grant(user, made.key_arn, "vol-1", host.principal.arn)
 
 
 def _everything(place: Place, ask: Question) -> list[str]:

@@ -107,6 +107,18 @@ def test_each_kind_of_dependent_keeps_a_key(place: Place, kms: Any, new_key: New
     assert "dependents" not in place.last_record().draft["facts"]
 
 
+def test_volume_keeps_a_key(place: Place, kms: Any, new_key: NewKey) -> None:
+    """A volume alone does; the answer and the record say how many there are."""
+    key_id, ec2 = new_key(), place.client("ec2")
+    made = ec2.create_volume(AvailabilityZone="us-east-1a", Size=3, Encrypted=True, KmsKeyId=key_id)["VolumeId"]
+    code, message = refusal(kms.schedule_key_deletion, KeyId=key_id)
+    assert code == "ConflictException"
+    assert "buckets with it as their default: 0; volumes: 1, snapshots of volumes: 0. " in message
+    assert place.last_record().draft["facts"]["dependents"] == {**numbers(), "volumes": 1, "snapshots": 0}
+    ec2.delete_volume(VolumeId=made)
+    assert kms.schedule_key_deletion(KeyId=key_id)["KeyState"] == "PendingDeletion"
+
+
 def test_a_tag_allows_the_deletion(place: Place, kms: Any, needed: str, caplog: pytest.LogCaptureFixture) -> None:
     """With another value it does not; with `true` the key ends, and record and log say what depended on it."""
     kms.tag_resource(KeyId=needed, Tags=[{"TagKey": ALLOWING_TAG, "TagValue": "yes"}])

@@ -94,6 +94,17 @@ def test_small_object_is_not_looked_for(sides: Sides) -> None:
     assert sides.require() == (3, 2 * MIB + 6)
 
 
+def test_packs_of_snapshots_are_copied(sides: Sides) -> None:
+    """The table of snapshots' blobs names blobs too, with their stored bytes."""
+    sides.put(sides.source, "5" * 64, b"a pack")
+    row = {"blob": "5" * 64, "snapshot_id": "snap-1", "kind": "blocks", "stored_size": 6, "created_at": 1.0}
+    with sides.database.transaction():
+        sides.database.conn.execute(sa.insert(schema.snapshot_blobs), [row])
+    assert sides.move().copied == 4
+    assert blob_path(sides.target, "5" * 64).read_bytes() == b"a pack"
+    assert sides.require() == (4, 2 * MIB + 12)
+
+
 def test_blob_that_a_killed_run_has_begun_is_copied_anew(sides: Sides) -> None:
     """Its unfinished file would be in the way."""
     part = blob_path(sides.target, NAMES[2]).with_name(f"{NAMES[2]}.part")

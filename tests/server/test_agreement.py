@@ -369,6 +369,11 @@ _KEY_COLUMNS = {
     "object_parts": ("content",),
     "uploads": ("scheme", "kms_key_arn", "kms_material_id", "tags", "object_lock"),
 }
+# Each before those that it refers to.
+_VOLUME_TABLES = (
+    "snapshot_blocks", "snapshot_uses", "snapshot_blobs", "snapshot_shares", "snapshots", "ec2_tags",
+    "ebs_defaults", "modifications", "volume_attachments", "volumes", "hosts",
+)  # fmt: skip
 
 
 @pytest.mark.real
@@ -384,7 +389,7 @@ def test_data_of_the_version_before_starts(past: Past, started: Callable[[Path],
         for table, columns in _KEY_COLUMNS.items():
             for column in columns:
                 database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        for table in ("nodes", "gates", "commits", "jobs", "blob_intents"):
+        for table in ("nodes", "gates", "commits", "jobs", "blob_intents", *_VOLUME_TABLES):
             database.execute(f"DROP TABLE {table}")
         database.execute("UPDATE alembic_version SET version_num = '0007'")
     _forget_commits(server.data / "audit", server)

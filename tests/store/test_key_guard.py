@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from fuin.kms.dependents import ALLOWING_TAG, HasDependents, KeyPlace, check, count
+from fuin.kms.dependents import ALLOWING_TAG, Dependents, HasDependents, KeyPlace, check, count
 from fuin.store.kms import aliases, imports, key_tags, keys, materials
 from fuin.store.kms.aliases import Alias
 from fuin.store.kms.keys import Key
@@ -53,7 +53,7 @@ def test_an_object_or_a_default_keeps_the_key(store: Store, key: Key) -> None:
         set_default(store, name)
         with pytest.raises(HasDependents):
             store.read_sync(check, place_of(key), "refuse")
-        assert store.read_sync(count, [place_of(key)]) == (Totals(), 1)
+        assert store.read_sync(count, [place_of(key)]) == Dependents(Totals(), 1)
     set_default(store, None)
     assert store.read_sync(check, place_of(key), "refuse") is False
     store.write_sync(versions.publish, replace(values.obj(), encryption=encryption(key.arn)))

@@ -12,6 +12,8 @@ from fuin.store.s3.object_name import UNVERSIONED, ObjectName
 from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
 from fuin.store.s3.uploads import Upload
+from fuin.store.volumes.hosts import Host
+from fuin.store.volumes.volumes import Volume
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -77,3 +79,25 @@ def upload(upload_id: str = "upload", key: str = "key", bucket: str = "bucket") 
         "COMPOSITE",
         Labels(headers="{}", metadata="{}", storage_class=None, tags=None, object_lock=None),
     )
+
+
+def volume(**changes: object) -> Volume:
+    """Return the row of an available volume that no host has opened."""
+    values: dict[str, object] = {
+        "volume_id": f"vol-{os.urandom(9).hex()[:17]}", "account": ACCOUNT, "region": REGION, "zone": f"{REGION}a",
+        "size": 8, "volume_type": "gp2", "iops": 100, "throughput": 0, "state": "available",
+        "kms_key_arn": "arn:aws:kms:us-east-1:123456789012:key/of-nobody", "kms_material_id": None,
+        "data_key": b"ciphertext", "context_id": "vol-0", "snapshot_id": "", "client_token": "",
+        "request_digest": b"", "created_at": 5.5, **changes,
+    }  # fmt: skip
+    return Volume(**values)  # type: ignore[arg-type]
+
+
+def host(**changes: object) -> Host:
+    """Return the row of a host."""
+    number = os.urandom(9).hex()[:17]
+    values: dict[str, object] = {
+        "host_id": f"i-{number}", "account": ACCOUNT, "region": REGION, "zone": f"{REGION}a", "name": f"host-{number}",
+        "access_key_id": f"AKIA{number.upper()}", "sealed_secret": b"sealed", "created_at": 1.0, **changes,
+    }  # fmt: skip
+    return Host(**values)  # type: ignore[arg-type]

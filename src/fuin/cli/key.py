@@ -18,6 +18,8 @@ from fuin.store.engine import installation
 from fuin.store.kms import aliases, materials
 from fuin.store.s3 import dependents
 from fuin.store.s3.dependents import Totals
+from fuin.store.volumes import dependents as volume_dependents
+from fuin.store.volumes.dependents import VolumeTotals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +33,7 @@ app = typer.Typer(help="KMS keys.", no_args_is_help=True)
 Named = Annotated[str, typer.Argument(metavar="KEY", help="A key: its id, ARN or alias.")]
 OfAccount = Annotated[str, typer.Option("--account", help="The account of a key without an ARN; the first one.")]
 OfRegion = Annotated[str, typer.Option("--region", help="The Region of a key without an ARN; the server's own.")]
-List = Annotated[bool, typer.Option("--list", help="Print each object, upload and bucket, one a line.")]
+List = Annotated[bool, typer.Option("--list", help="Print each object, upload, volume and bucket, one a line.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object; with --list one for each line.")]
 
 _PAGE = 1000
@@ -48,6 +50,7 @@ class Summary:
     materials: dict[bytes | None, Totals]
     states: dict[bytes, str]  # of the materials that the key has
     buckets: list[str]
+    disks: VolumeTotals  # volumes and snapshots
 
 
 @app.callback()
@@ -62,9 +65,9 @@ def key_dependents(
 ) -> None:  # fmt: skip
     """Show how much depends on a key, and on each of its key materials: exact numbers, and plaintext bytes.
 
-    These are the objects, older versions of objects and uploads under way that nobody can open without the key, and
-    the buckets whose default encryption names it. A key that does not exist any longer is named by its ARN. It works
-    whether the server runs or not.
+    These are the objects, older versions of objects, uploads under way, volumes and snapshots that nobody can open
+    without the key, and the buckets whose default encryption names it. A key that does not exist any longer is named
+    by its ARN. It works whether the server runs or not.
 
     **Example**: `fuin key dependents alias/reports --data ./fuin-data`
     """
@@ -99,6 +102,7 @@ def _read_summary(conn: Connection, text: str, account: str, region: str) -> Sum
         {material_id: counted.get(material_id, Totals()) for material_id in order},
         {version.material_id: version.import_state or version.state for version in versions},
         dependents.list_buckets(conn, aliases.list_key_arns(conn, account, region, key_id)),
+        volume_dependents.count(conn, arn),
     )
 
 
@@ -125,6 +129,9 @@ def _lines(summary: Summary) -> Iterator[str]:
         cells = [first.ljust(widths[0]), *(n.rjust(width) for n, width in zip(numbers, widths[1:], strict=True))]
         yield "  ".join(cells).rstrip()
     yield f"buckets whose default names it: {len(summary.buckets)}"
+    disks = summary.disks
+    yield f"volumes: {disks.volumes:,} ({disks.volume_size:,} GiB)"
+    yield f"snapshots of volumes: {disks.snapshots:,} ({disks.snapshot_size:,} GiB)"
 
 
 def _row(name: str, totals: Totals) -> list[str]:
@@ -147,6 +154,8 @@ def _as_object(summary: Summary) -> dict[str, Any]:
         "state": None if summary.state == _GONE else summary.state,
         **_numbers(total),
         "buckets": summary.buckets,
+        "volumes": {"number": summary.disks.volumes, "gibibytes": summary.disks.volume_size},
+        "snapshots": {"number": summary.disks.snapshots, "gibibytes": summary.disks.snapshot_size},
         "materials": [
             {
                 "material": None if material_id is None else material_id.hex(),
@@ -186,7 +195,21 @@ def _entries(store: Store, summary: Summary) -> Iterator[dict[str, Any]]:
                 "material": _hex(one.material_id),
             }  # fmt: skip
         mark = uploads[-1].upload_id
+    yield from _disk_entries(store, summary.arn)
     yield from ({"kind": "bucket", "bucket": name} for name in summary.buckets)
+
+
+def _disk_entries(store: Store, key_arn: str) -> Iterator[dict[str, Any]]:
+    """Yield each volume and snapshot, with one page of them in memory."""
+    for kind, read_page in (
+        ("volume", volume_dependents.list_volumes), ("snapshot", volume_dependents.list_snapshots),
+    ):  # fmt: skip
+        after = ""
+        while page := store.read_sync(read_page, key_arn, after, _PAGE):
+            for disk in page:
+                material = _hex(disk.material_id)
+                yield {"kind": kind, "id": disk.resource_id, "gibibytes": disk.size, "material": material}
+            after = page[-1].resource_id
 
 
 def _hex(material_id: bytes | None) -> str | None:
@@ -196,7 +219,10 @@ def _hex(material_id: bytes | None) -> str | None:
 def _entry_line(entry: dict[str, Any]) -> str:
     if entry["kind"] == "bucket":
         return f"bucket  {entry['bucket']}"
-    place, material = f"s3://{entry['bucket']}/{entry['key']}", f"material {entry['material'] or _UNKNOWN}"
+    material = f"material {entry['material'] or _UNKNOWN}"
+    if "gibibytes" in entry:
+        return f"{entry['kind']}  {entry['id']}  {entry['gibibytes']} GiB  {material}"
+    place = f"s3://{entry['bucket']}/{entry['key']}"
     if entry["kind"] == "upload":
         return f"upload  {place}  {entry['upload']}  {material}"
     kind = "object" if entry["current"] else "version"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuin.access.vocabulary.s3_encryption import SSE_KMS, SSE_KMS_DSSE
 from fuin.audit import reader
+from fuin.cli.volume_story import volume_steps
 from fuin.formats import notes
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ NOT_CHOSEN = {  # where the encryption is already fixed; for all other operation
 }
 UNFINISHED_BY_USE = {  # these do not end with the key use: a record of the outcome follows
     "kms:CreateKey", "s3:PutObject", "s3:PostObject", "s3:CopyObject", "s3:CreateMultipartUpload", "s3:UploadPart",
-    "s3:UploadPartCopy", "s3:CompleteMultipartUpload", "s3:UpdateObjectEncryption",
+    "s3:UploadPartCopy", "s3:CompleteMultipartUpload", "s3:UpdateObjectEncryption", "ec2:CopySnapshot",
+    "ec2:CreateVolume",
 }  # fmt: skip
 _OTHERS_SAID = 10
 SETS_DEFAULT = "s3:PutBucketEncryption"
@@ -78,6 +80,7 @@ def request_steps(entries: Sequence[Entry]) -> list[str]:
         steps += _composition_step(entries[-1])
         steps += _kept_key_step(entries[-1])
         steps += _download_step(entries[-1])
+    steps += volume_steps(str(entries[-1].draft.get("operation", "")), _facts(entries[-1]))
     steps.append(_outcome_step(entries[-1]))
     return list(dict.fromkeys(steps))  # each record of a request repeats what was known before it
 
@@ -264,8 +267,14 @@ def _dependents_step(facts: dict[str, Any]) -> Iterator[str]:
         yield (
             f"The key is still needed; objects: {found.get('objects')}, older versions of objects: "
             f"{found.get('versions')}, uploads under way: {found.get('uploads')}, in all {found.get('bytes')} bytes; "
-            f"buckets with it as their default: {found.get('buckets')}."
+            f"buckets with it as their default: {found.get('buckets')}{_disks_phrase(found)}."
         )
+
+
+def _disks_phrase(found: dict[str, Any]) -> str:
+    if "volumes" not in found:
+        return ""
+    return f"; volumes: {found['volumes']}, snapshots of volumes: {found.get('snapshots')}"
 
 
 def _proxy_step(entry: Entry) -> Iterator[str]:

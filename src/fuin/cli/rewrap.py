@@ -20,6 +20,7 @@ from fuin.cli.options import DEFAULT_DATA, Data, Database, Json, settings_of
 from fuin.cli.progress import progress_bars
 from fuin.cli.reading import reading
 from fuin.cli.rewrap_requests import Change, Outcome, Server, send_all
+from fuin.cli.rewrap_volumes import rewrap_volume
 from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.store.engine import installation
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     from fuin.store.s3.key_use import KeyUse
     from fuin.store.store import Store
 
-Scope = Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX", help="Which objects; s3:// for all buckets.")]
+Scope = Annotated[
+    str, typer.Argument(metavar="s3://BUCKET/PREFIX", help="Which objects; s3:// for all buckets, vol-… for a volume.")
+]
 To = Annotated[str, typer.Option("--to", metavar="KEY", help="The KMS key to use: its id, ARN or alias.")]
 FromMaterial = Annotated[
     str,
@@ -148,7 +151,7 @@ def rewrap(
     sse_s3: ServiceKeys = False, rate: Rate = 0, parallel: Parallel = 8, endpoint_url: Endpoint = None,
     limit: Listed = _LISTED, data: Data = DEFAULT_DATA, database: Database = "", json_output: Json = False,
 ) -> None:  # fmt: skip
-    """Encrypt the data keys of stored objects under another KMS key, or under the newest material of their key.
+    """Encrypt the data keys of stored objects, or of a volume, under another KMS key, or under its newest material.
 
     No byte of an object is moved; ETag, checksums, dates, version ids and tags stay, and readers notice nothing. With
     `--to`, every object under SSE-KMS or DSSE-KMS comes under that key and its newest material. With `--from-material`
@@ -159,11 +162,17 @@ def rewrap(
     `kms:ReEncryptFrom` on its key and `kms:ReEncryptTo` on the new one. Run it again to go on where it was ended. The
     exit status is 1 unless nothing is left there; uploads under way are counted, and have to be completed or aborted.
 
+    For a volume, which must not be attached, it needs `ec2:ModifyVolume` instead, and only `--to`.
+
     **Examples**
 
     * `fuin rewrap s3://reports/2025/ --to alias/reports-2026 --all-versions`
     * `fuin rewrap s3:// --from-material 9c1e…51d0 --all-versions --rate 500`
+    * `fuin rewrap vol-0123456789abcdef0 --to alias/disks-2026`
     """
+    if scope.startswith("vol-"):
+        typer.echo(f"{scope}  {rewrap_volume(scope, to, endpoint_url)}")
+        return
     with reading(settings_of(data, database)) as store:
         goal = store.read_sync(_parse_goal, scope, to, from_material, all_versions, sse_s3)
         before = _read_ledger(store, goal)
@@ -171,16 +180,20 @@ def rewrap(
         if before.pending:
             region = goal.to.region if goal.to else _region_in(next(iter(before.left)).key_arn)
             _run(store, goal, before.pending, report, Server(endpoint_url, region, parallel), parallel, rate)
-        after = _read_ledger(store, goal)
-        for source in before.left:
-            after.left.setdefault(source, Left())
-        everywhere = None
-        if goal.material_id is not None:
-            arns = {source.key_arn for source in before.left}
-            everywhere = store.read_sync(_count_everywhere, goal.material_id, arns)
+        after, everywhere = _read_after(store, goal, before)
     _print(scope, goal, report, after, everywhere, json_output)
     if report.refused or any(left.number for left in after.left.values()):
         raise typer.Exit(1)
+
+
+def _read_after(store: Store, goal: Goal, before: Ledger) -> tuple[Ledger, int | None]:
+    """Return the numbers that are left for each source, and for a key material in all buckets."""
+    after = _read_ledger(store, goal)
+    for source in before.left:
+        after.left.setdefault(source, Left())
+    if goal.material_id is None:
+        return after, None
+    return after, store.read_sync(_count_everywhere, goal.material_id, {source.key_arn for source in before.left})
 
 
 def _parse_goal(conn: Connection, scope: str, to: str, from_material: str, all_versions: bool, sse_s3: bool) -> Goal:

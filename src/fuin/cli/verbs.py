@@ -31,6 +31,7 @@ VERBS = {
     "move": Verb("move", "move"),
     "user": Verb("admin", "user_app"),
     "account": Verb("admin", "account_app"),
+    "host": Verb("host", "app"),
     "audit": Verb("audit", "app"),
     "clock": Verb("clock", "app"),
     "key": Verb("key", "app"),

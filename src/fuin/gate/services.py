@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fuin.gate.bucket_keys import BucketKeys
+from fuin.gate.packs import Packs
 from fuin.gate.throttle import ConcurrencyLimit, Throttle
 from fuin.xks.client import Proxies
 
@@ -33,6 +34,7 @@ class Services:
     throttle: Throttle = field(init=False)
     slow: ConcurrencyLimit = field(init=False)
     bucket_keys: BucketKeys = field(init=False)
+    packs: Packs = field(init=False)
     # Held by a change that was overtaken, see `commit.py`. It is this worker's own: changes of other workers, and of
     # other nodes if there are any, may overtake it all the same, and then it tries again.
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -42,3 +44,4 @@ class Services:
         self.throttle = Throttle(self.settings.request_quotas, self.settings.workers)
         self.slow = ConcurrencyLimit(SLOW_AT_MOST)
         self.bucket_keys = BucketKeys()
+        self.packs = Packs(self.settings, self.store, self.blobs)

@@ -44,7 +44,7 @@ async def bucket_key(call: Call, key: str | None, context: Mapping[str, str], re
     identifier = key or managed.S3_ALIAS
     name = ("write", call.principal.conclusion_key, asked.region, identifier, tuple(context.items()))
     decide = partial(_decide_write, asked, identifier, context)
-    return await _serve(call, asked, name, decide, _generate)
+    return await serve_key(call, asked, name, decide, _generate)
 
 
 async def open_bucket_key(call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None) -> BucketKey:
@@ -52,7 +52,7 @@ async def open_bucket_key(call: Call, blob: bytes, context: Mapping[str, str], r
     asked = on_behalf.forward_call(call, region)
     name = ("read", call.principal.conclusion_key, asked.region, blob, tuple(context.items()))
     decide = partial(_decide_read, asked, blob, context)
-    return await _serve(call, asked, name, decide, partial(_decrypt, blob))
+    return await serve_key(call, asked, name, decide, partial(decrypt, blob))
 
 
 def _decide_write(asked: Call, identifier: str, context: Mapping[str, str], arn: str) -> OpenKey:
@@ -68,14 +68,18 @@ def _decide_read(asked: Call, blob: bytes, context: Mapping[str, str], _: str) -
     return open_ciphertext(asked, blob, on_behalf.DECRYPT, identifier=None, context=context)
 
 
-async def _serve(
+async def serve_key(
     call: Call,
     asked: Call,
     name: Hashable,
     decide: Callable[[str], OpenKey],
     ask: Callable[[Call, OpenKey], Awaitable[BucketKey]],
+    fact: str = "bucketKeys",
 ) -> BucketKey:
-    """Decide, and return the bucket key from memory or from KMS; nothing is awaited between decision and memory."""
+    """Decide, and return the key from memory or from KMS; nothing is awaited between decision and memory.
+
+    `fact` is the list of the record in which the use is noted.
+    """
     keys = call.services.bucket_keys
     before = len(call.record.decisions)
     while True:
@@ -86,14 +90,14 @@ async def _serve(
             raise
         kept = keys.find(name, opened.arn, opened.material.material_id)
         if kept is not None:
-            _note(call, opened, FROM_MEMORY)
+            _note(call, opened, FROM_MEMORY, fact)
             call.remember(partial(decide, opened.arn))
             return kept
         if not await keys.wait_for_request(name):
             break
         del call.record.decisions[before:]  # that was some time ago: decide anew
     with keys.request(name):
-        _note(call, opened, FROM_KMS)
+        _note(call, opened, FROM_KMS, fact)
         return keys.keep(name, await ask(asked, opened))
 
 
@@ -101,9 +105,9 @@ def _decide(_: Call, decide: Callable[[str], OpenKey]) -> OpenKey:
     return decide("")
 
 
-def _note(call: Call, opened: OpenKey, source: str) -> None:
+def _note(call: Call, opened: OpenKey, source: str, fact: str) -> None:
     """Put the use of a bucket key on the request's record; a copy has two."""
-    call.facts.setdefault("bucketKeys", []).append({"use": opened.use, "key": opened.arn, "from": source})
+    call.facts.setdefault(fact, []).append({"use": opened.use, "key": opened.arn, "from": source})
 
 
 async def _generate(asked: Call, opened: OpenKey) -> BucketKey:
@@ -113,7 +117,8 @@ async def _generate(asked: Call, opened: OpenKey) -> BucketKey:
     return BucketKey(plaintext, blob, opened.arn, opened.material.material_id)
 
 
-async def _decrypt(blob: bytes, asked: Call, opened: OpenKey) -> BucketKey:
+async def decrypt(blob: bytes, asked: Call, opened: OpenKey) -> BucketKey:
+    """Return the key of a blob from KMS."""
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "Decrypt")
     plaintext = await ciphers.decrypt(asked, opened, blob)

@@ -1,9 +1,9 @@
 """The guard of the keys that something depends on: an object cannot be opened again without its key.
 
 AWS ends a key also when objects still need it. Here ScheduleKeyDeletion and DeleteImportedKeyMaterial are refused for a
-key with dependents (`Settings.deletion_guard`): objects, older versions, uploads under way, and buckets whose default
-names it. A tag on the key lets them through. What can be taken back, such as DisableKey, goes through. The record and
-the server's log then say what depends on the key (`Settings.disabling_guard`).
+key with dependents (`Settings.deletion_guard`): objects, older versions, uploads under way, volumes, their snapshots,
+and buckets whose default names it. A tag on the key lets them through. What can be taken back, such as DisableKey, goes
+through. The record and the server's log then say what depends on the key (`Settings.disabling_guard`).
 
 `check` runs in the transaction that makes the change, so it sees every object that was committed before. An object that
 is committed later has asked for its data key before the change. Its commit sees that rights have moved, and is refused
@@ -23,6 +23,8 @@ from fuin.store.errors import StoreRefusal, TooManyLists
 from fuin.store.kms import aliases, key_stores, key_tags
 from fuin.store.s3 import dependents
 from fuin.store.s3.dependents import Totals
+from fuin.store.volumes import dependents as volume_dependents
+from fuin.store.volumes.dependents import VolumeTotals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,29 +62,34 @@ class Dependents(NamedTuple):
 
     totals: Totals
     buckets: int
+    disks: VolumeTotals = VolumeTotals()
 
     @property
     def facts(self) -> dict[str, int]:
-        """Return the numbers for the audit record."""
-        found = self.totals
+        """Return the numbers for the audit record; those of volumes and snapshots only if there are any."""
+        found, disks = self.totals, {"volumes": self.disks.volumes, "snapshots": self.disks.snapshots}
         return {
             "objects": found.objects, "versions": found.versions, "uploads": found.uploads, "buckets": self.buckets,
-            "bytes": found.bytes,
+            "bytes": found.bytes, **(disks if any(disks.values()) else {}),
         }  # fmt: skip
 
     @property
     def phrase(self) -> str:
         """Return the numbers for people."""
-        found = self.totals
+        found, disks = self.totals, self.disks
+        volumes = f"; volumes: {disks.volumes}, snapshots of volumes: {disks.snapshots}"
         return (
             f"objects: {found.objects}, older versions of objects: {found.versions}, uploads under way: "
             f"{found.uploads}, in all {found.bytes} bytes; buckets with it as their default: {self.buckets}"
+            f"{volumes if disks.volumes or disks.snapshots else ''}"
         )
 
 
 def check(conn: Connection, key: KeyPlace, guard: str) -> bool:
     """Return whether something depends on a key; raises HasDependents if the guard refuses and no tag allows it."""
-    if guard == OFF or not dependents.has_any(conn, key.arn, aliases.list_key_arns(conn, *key)):
+    if guard == OFF or not (
+        dependents.has_any(conn, key.arn, aliases.list_key_arns(conn, *key)) or volume_dependents.has_any(conn, key.arn)
+    ):
         return False
     if guard == REFUSE and (ALLOWING_TAG, ALLOWING_VALUE) not in key_tags.list_tags(conn, key.key_id, key.region):
         raise HasDependents(key.arn)
@@ -123,11 +130,12 @@ async def warn(call: Call, what: str, count: Callable[[Connection], Dependents])
 
 def count(conn: Connection, keys: Sequence[KeyPlace]) -> Dependents:
     """Return how much depends on keys."""
-    totals, buckets = Totals(), 0
+    totals, buckets, disks = Totals(), 0, VolumeTotals()
     for key in keys:
         totals += dependents.count(conn, key.arn)
+        disks += volume_dependents.count(conn, key.arn)
         buckets += dependents.count_buckets(conn, aliases.list_key_arns(conn, *key))
-    return Dependents(totals, buckets)
+    return Dependents(totals, buckets, disks)
 
 
 def count_in_key_store(conn: Connection, store_id: str) -> Dependents:

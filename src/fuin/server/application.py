@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from fuin.ebs import app as ebs
+from fuin.ec2 import app as ec2
 from fuin.errors import FuinError
 from fuin.gate import cors
 from fuin.gate.authentication import DayKeys
@@ -32,6 +34,8 @@ WIRES: dict[bytes, Wire[Any, Any, Any]] = {
     b"s3": s3.WIRE,
     b"sts": identity.WIRE,
     b"iam": identity.WIRE,
+    b"ec2": ec2.WIRE,
+    b"ebs": ebs.WIRE,
 }
 
 

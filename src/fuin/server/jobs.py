@@ -1,6 +1,7 @@
 """The timed jobs of a worker: end and rotate keys, end imported material, apply lifecycle rules, sweep blobs.
 
-They also note where log and database are, so that a later start sees whether one was cut off or is older.
+Snapshots that were not completed in time end too. The jobs also note where log and database are, so that a later start
+sees whether one was cut off or is older.
 
 The first worker of a server has these jobs. Of several nodes on one database one does them for all: see `turn.py`. The
 others follow the time that it saves, and each notes the position of its own log. The database says who writes a blob in
@@ -23,6 +24,7 @@ from fuin.s3.sweep import Sweeper
 from fuin.server import agreement_notes, node_report
 from fuin.server.timekeeper import LOOK_EVERY, Timekeeper
 from fuin.server.turn import Turn
+from fuin.snapshots import overdue
 from fuin.store.engine import epoch, installation
 from fuin.store.engine.old_commits import remove_old_commits
 
@@ -91,6 +93,7 @@ class TimedWork:
             ("expiry of imported material", lambda: imports.expire_due(services, CLOCK.certain_time())),
             ("rotation", lambda: rotation.rotate_due(services, CLOCK.certain_time())),
             ("lifecycle rules", lambda: self._lifecycle.run(CLOCK.certain_time(), self._turn.is_held)),
+            ("end of overdue snapshots", lambda: overdue.end_overdue(services, CLOCK.certain_time())),
             ("mark of the blobs", self._marks.renew),
         ]
         if services.settings.member:

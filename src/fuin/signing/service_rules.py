@@ -32,6 +32,7 @@ _RULES = {
     "kms": Rules((b"x-amz-target",), None, _QUARTER_OF_AN_HOUR),  # how AWS treats presigned requests is not known
     "sts": Rules((), _QUARTER_OF_AN_HOUR),
     "iam": Rules((), _QUARTER_OF_AN_HOUR),
+    "ec2": Rules((), None, _QUARTER_OF_AN_HOUR),  # as for KMS; its form is signed whole
 }
 
 

@@ -71,6 +71,7 @@ class Signed(msgspec.Struct, frozen=True):
     presigned: bool
     expires: int | None  # seconds for which a presigned request is valid; None for others
     token: str = ""  # the security token of temporary credentials
+    other_text: bytes = b""  # another string to sign, where the request does not say which of two it has signed
 
     @property
     def scope(self) -> str:
@@ -186,7 +187,9 @@ class SigningKey:
 
 def verify(signed: Signed, key: SigningKey) -> None:
     """Check the signature in constant time; raises AuthenticationFailed (BAD_SIGNATURE)."""
-    if not hmac.compare_digest(key.sign(signed.string_to_sign), signed.signature):
+    if hmac.compare_digest(key.sign(signed.string_to_sign), signed.signature):
+        return
+    if not signed.other_text or not hmac.compare_digest(key.sign(signed.other_text), signed.signature):
         raise AuthenticationFailed(AuthReason.BAD_SIGNATURE, MISMATCH)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fuin.store.identity import access_keys, identities, managed_policies, roles, users
 from fuin.store.kms import aliases, grants, keys, materials
 from fuin.store.s3 import buckets
+from fuin.store.volumes import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -114,6 +115,17 @@ def _identity_with(conn: Connection, identity_id: str) -> Identity | None:
     return identities.find_by_id(conn, kind, identity_id)
 
 
+def _access_key(conn: Connection, access_key_id: str) -> AccessKey | None:
+    """Return an access key of a user, of an account's root, or of a host, which IAM does not show."""
+    known = access_keys.find_access_key(conn, access_key_id)
+    host = hosts.find_by_access_key(conn, access_key_id) if known is None else None
+    if host is None:
+        return known
+    return access_keys.AccessKey(
+        access_key_id, host.account, None, True, host.sealed_secret, host.principal, host.created_at
+    )  # fmt: skip
+
+
 def _managed_document(conn: Connection, account: str, arn: str) -> str | None:
     policy = managed_policies.find_policy(conn, account, arn)
     return None if policy is None else managed_policies.default_document(conn, policy.id)
@@ -142,7 +154,7 @@ class Catalog:
 
     def __init__(self, look_up: LookUp) -> None:
         """Make an empty catalog that fills itself through `look_up`."""
-        self._access_keys = _Shelf(look_up, access_keys.find_access_key, lambda _: 1)
+        self._access_keys = _Shelf(look_up, _access_key, lambda _: 1)
         self._policies = _Shelf(look_up, users.policies_of, lambda documents: sum(map(len, documents)))
         self._role_policies = _Shelf(look_up, roles.policies_of, lambda documents: sum(map(len, documents)))
         self._boundaries = _Shelf(look_up, managed_policies.boundary_of, len)

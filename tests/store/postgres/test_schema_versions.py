@@ -18,7 +18,7 @@ from fuin.store.store import Store
 from tests.store.versions_of_before import INSERT_VERSION, SINCE, VERSIONED_BUCKET, VERSIONS_OF_BEFORE
 from tests.support.postgres import PostgresServer
 
-BEFORE, NOW = "0012", "0016"
+BEFORE, NOW = "0012", "0017"
 
 
 class Shared:

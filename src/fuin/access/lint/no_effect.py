@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from fuin.access.lint.policy_source import GRANTING_KINDS, Document
 from fuin.access.shorten import shorten, shorten_list
-from fuin.access.vocabulary.actions import KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, S3_OPERATIONS
+from fuin.access.vocabulary.actions import EC2_KEYLESS, KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, S3_OPERATIONS
 from fuin.access.vocabulary.condition_keys import find, is_known
 from fuin.access.wildcard import compile_pattern, is_pattern
 
@@ -92,6 +92,7 @@ def other_service(document: Document) -> Mistakes:
             continue  # trust policies have no resources
         services, resources = statement.services(), statement.resources
         services |= {"iam"} if "sts" in services else set()  # its resources are roles and users
+        services |= {"ec2"} if "ebs" in services else set()  # its resources are snapshots
         of_resources = {_service(resource) for resource in resources}
         if "*" in services or "*" in of_resources or services & of_resources:
             continue
@@ -148,6 +149,8 @@ def _wrong_form(arn: str) -> str:
         return "those of keys have a Region and an account; * stands for any"
     if service == "kms" and not any(word.startswith(start) or start.startswith(word) for word in ("key/", "alias/")):
         return "those of keys go on with key/ after the account"
+    if service == "ec2" and start.startswith("snapshot/") and not compile_pattern(account)(""):
+        return "those of snapshots have no account, as arn:aws:ec2:REGION::snapshot/ID"
     if service == "sts" and start.startswith("role/"):
         return "those of roles begin with arn:aws:iam:"
     return ""
@@ -175,6 +178,6 @@ def action_without_key(document: Document) -> Mistakes:
         if not statement.allows or statement.resource_element != "Resource" or "*" in statement.resources:
             continue
         keyless = KEYLESS if _ALL_BUCKETS in statement.resources else KEYLESS | S3_KEYLESS
-        found = [action for action in statement.actions if action.lower() in keyless]
+        found = [action for action in statement.actions if action.lower() in keyless | EC2_KEYLESS]
         if found:
             yield statement.name, f'{shorten_list(found)} is on no particular resource: its Resource must be "*"'

@@ -24,6 +24,13 @@ KEYLESS = frozenset({
     "kms:listkeys", "kms:listretirablegrants", "kms:updatecustomkeystore",
 })  # fmt: skip
 S3_KEYLESS = frozenset({"s3:listallmybuckets"})
+# Service Authorization Reference, "Amazon EC2".
+EC2_KEYLESS = frozenset({
+    "ec2:describeavailabilityzones", "ec2:describeregions", "ec2:describesnapshots", "ec2:describetags",
+    "ec2:describevolumes", "ec2:describevolumesmodifications", "ec2:describevolumestatus",
+    "ec2:disableebsencryptionbydefault", "ec2:enableebsencryptionbydefault", "ec2:getebsdefaultkmskeyid",
+    "ec2:getebsencryptionbydefault", "ec2:modifyebsdefaultkmskeyid", "ec2:resetebsdefaultkmskeyid",
+})  # fmt: skip
 
 
 def _s3_actions(names: str) -> frozenset[str]:

@@ -9,13 +9,15 @@ warning.
 
 from __future__ import annotations
 
+from fuin.access.vocabulary.ebs_keys import ROWS as OF_EBS
+from fuin.access.vocabulary.ec2_keys import ROWS as OF_EC2
 from fuin.access.vocabulary.global_keys import ROWS as OF_ALL
 from fuin.access.vocabulary.identity_keys import ROWS as OF_IDENTITIES
 from fuin.access.vocabulary.key_row import FAMILY, ConditionKey
 from fuin.access.vocabulary.kms_keys import ROWS as OF_KMS
 from fuin.access.vocabulary.s3_keys import ROWS as OF_S3
 
-TABLE: tuple[ConditionKey, ...] = (*OF_ALL, *OF_KMS, *OF_S3, *OF_IDENTITIES)
+TABLE: tuple[ConditionKey, ...] = (*OF_ALL, *OF_KMS, *OF_S3, *OF_IDENTITIES, *OF_EC2, *OF_EBS)
 
 _BY_NAME = {key.name.lower(): key for key in TABLE if not key.family}
 _FAMILIES = {key.name.removesuffix(FAMILY).lower(): key for key in TABLE if key.family}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fuin.access.vocabulary.key_row import ConditionKey, never
-from fuin.access.vocabulary.kms_keys import ON_KEYS
+from fuin.access.vocabulary.kms_keys import ON_KEYS, VIA
 
 _ALL = ("*",)
 _TAGGING = ("kms:CreateKey", "kms:TagResource")
-_VIA = ("kms:Decrypt", "kms:GenerateDataKey")  # what the object store asks KMS for
 _DIRECT = "in requests that no service makes for the caller"
 _LONG_LIVED = "in requests signed with a long-lived access key"
 _NO_ORGANIZATION = "there are no organizations"
@@ -37,7 +36,7 @@ ROWS = (
     ConditionKey("aws:SourceIp", "IP address", _ALL, "the client's IPv4 or IPv6 address, also when S3 asks KMS"),
     # the resource
     ConditionKey("aws:ResourceAccount", "String", _ALL, "the account that owns the resource, else the caller's"),
-    ConditionKey("aws:ResourceTag/NAME", "String", (*ON_KEYS, "kms:CreateKey", "iam:*", "sts:*"),
+    ConditionKey("aws:ResourceTag/NAME", "String", (*ON_KEYS, "kms:CreateKey", "iam:*", "sts:*", "ec2:*"),
                  "the value of the resource's tag; of CreateKey the tags that the key is to have", "without the tag"),
     # the request
     ConditionKey("aws:CurrentTime", "Date", _ALL, "the time of the request, as 2026-01-31T12:00:00Z"),
@@ -47,15 +46,15 @@ ROWS = (
                  "the Region of the request; the bucket's in S3, and where S3 asks KMS; of IAM always us-east-1"),
     ConditionKey("aws:SecureTransport", "Bool", _ALL, "whether the client used TLS"),
     ConditionKey("aws:UserAgent", "String", _ALL, "the User-Agent header", "when the client sent none"),
-    ConditionKey("aws:RequestTag/NAME", "String", (*_TAGGING, "iam:*", "sts:*"), "the value of a tag in the request",
-                 "without the tag"),
-    ConditionKey("aws:TagKeys", "String", (*_TAGGING, "kms:UntagResource", "iam:*", "sts:*"),
+    ConditionKey("aws:RequestTag/NAME", "String", (*_TAGGING, "iam:*", "sts:*", "ec2:*"),
+                 "the value of a tag in the request", "without the tag"),
+    ConditionKey("aws:TagKeys", "String", (*_TAGGING, "kms:UntagResource", "iam:*", "sts:*", "ec2:*"),
                  "the names of the tags in the request", "when it names none", many=True),
     ConditionKey("aws:ViaAWSService", "Bool", _ALL, "whether a service asks on the caller's behalf"),
-    ConditionKey("aws:CalledVia", "String", _VIA, "`s3.amazonaws.com` when the object store asks KMS", _DIRECT,
-                 many=True),
-    ConditionKey("aws:CalledViaFirst", "String", _VIA, "the same", _DIRECT),
-    ConditionKey("aws:CalledViaLast", "String", _VIA, "the same", _DIRECT),
+    ConditionKey("aws:CalledVia", "String", VIA, "`s3.amazonaws.com` when the object store asks KMS, "
+                 "`ec2.amazonaws.com` when EC2 does", _DIRECT, many=True),
+    ConditionKey("aws:CalledViaFirst", "String", VIA, "the same", _DIRECT),
+    ConditionKey("aws:CalledViaLast", "String", VIA, "the same", _DIRECT),
     # what no request brings here
     never("aws:PrincipalServiceName", "String", f"the name of the service, {_SERVICES_ONLY}"),
     never("aws:PrincipalServiceNamesList", "String", f"its names, {_SERVICES_ONLY}", many=True),

@@ -31,7 +31,9 @@ _KEY_STORES = (
     "kms:DisconnectCustomKeyStore", "kms:UpdateCustomKeyStore",
 )  # fmt: skip
 _ACCOUNT_ACTIONS = ("kms:GenerateRandom", "kms:ListAliases", "kms:ListKeys")
-_VIA = ("kms:Decrypt", "kms:GenerateDataKey")  # what the object store asks KMS for
+# What the object store and EC2 ask KMS for.
+VIA = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey",
+       "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo")  # fmt: skip
 _GRANTS = ("kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant")
 _WITH_CONTEXT = (*_ENCRYPTING, "kms:CreateGrant", "kms:RetireGrant")
 _ATTESTED = (
@@ -87,7 +89,8 @@ ROWS = (
     ConditionKey("kms:TrailingDaysWithoutKeyUsage", "Numeric", ("kms:DisableKey", "kms:ScheduleKeyDeletion"),
                  "whole days since the last cryptographic use, or since the key was made or uses are known", _NO_KEY),
     ConditionKey("kms:ValidTo", "Date", ("kms:ImportKeyMaterial",), "the parameter, in seconds since 1970", _NOT_SAID),
-    ConditionKey("kms:ViaService", "String", _VIA, "`s3.REGION.amazonaws.com` when the object store asks",
+    ConditionKey("kms:ViaService", "String", VIA, "`s3.REGION.amazonaws.com` when the object store asks, "
+                 "`ec2.REGION.amazonaws.com` when EC2 does",
                  "when the caller asks KMS itself"),
     ConditionKey("kms:WrappingAlgorithm", "String", ("kms:GetParametersForImport",), "the parameter"),
     ConditionKey("kms:WrappingKeySpec", "String", ("kms:GetParametersForImport",), "the parameter"),

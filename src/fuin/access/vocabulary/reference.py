@@ -33,11 +33,12 @@ a condition asks for exactly that value.
 
 _NOTES = """## When a service asks for the caller
 
-The object store asks KMS as the caller (AWS: a forward access session). Then KMS sees the caller's principal, session
-and tags, its address, and whether it used TLS; `aws:ViaAWSService` is `true`, `kms:ViaService` is
-`s3.REGION.amazonaws.com`, and `aws:CalledVia` (also `…First` and `…Last`) is `s3.amazonaws.com`. `aws:RequestedRegion`
-is the bucket's Region. For a user without a session `aws:MultiFactorAuthPresent` is `false` there, as in AWS; the keys
-of the S3 request (`s3:…`, `aws:referer`) are not passed on.
+The object store and EC2 ask KMS as the caller (AWS: a forward access session). Then KMS sees the caller's principal,
+session and tags, its address, and whether it used TLS; `aws:ViaAWSService` is `true`, `kms:ViaService` is
+`s3.REGION.amazonaws.com` or `ec2.REGION.amazonaws.com`, and `aws:CalledVia` (also `…First` and `…Last`) is
+`s3.amazonaws.com` or `ec2.amazonaws.com`. `aws:RequestedRegion` is the bucket's Region. For a user without a session
+`aws:MultiFactorAuthPresent` is `false` there, as in AWS; the keys of the S3 request (`s3:…`, `aws:referer`) are not
+passed on.
 
 ## What is different from AWS
 
@@ -49,7 +50,15 @@ of the S3 request (`s3:…`, `aws:referer`) are not passed on.
 * `kms:EncapsulationAlgorithm` is named after its siblings; AWS has not documented a condition key of Encapsulate yet.
 """
 
-_PARTS = (("Global", "aws:"), ("KMS", "kms:"), ("S3", "s3:"), ("IAM", "iam:"), ("STS", "sts:"))
+_PARTS = (
+    ("Global", "aws:"),
+    ("KMS", "kms:"),
+    ("S3", "s3:"),
+    ("IAM", "iam:"),
+    ("STS", "sts:"),
+    ("EC2", "ec2:"),
+    ("EBS", "ebs:"),
+)
 
 
 def page() -> str:

@@ -31,7 +31,7 @@ _NAME_AT_MOST = 8192  # characters: no encryption context is longer
 _GRANT_ID = re.compile(r"[0-9a-f]{64}")
 _PRINCIPAL = re.compile(
     r"arn:aws:(?:iam::[0-9]{12}:(?:root|(?:user|role)/[\w+=,.@/-]+)"
-    r"|sts::[0-9]{12}:(?:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+))",
+    r"|sts::[0-9]{12}:(?:assumed-role/(?:aws:ec2-infrastructure|[\w+=,.@-]+)/[\w+=,.@-]+|federated-user/[\w+=,.@-]+))",
     re.ASCII,
 )
 

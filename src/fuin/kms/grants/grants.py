@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.access.grants import Grant
 from fuin.access.refusals import NotAuthorized
@@ -28,15 +28,38 @@ from fuin.store.identity.principals import NoSuchPrincipal
 from fuin.store.kms import grants
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from fuin.access.facts import FactLookup, Values
+    from fuin.errors import Fault
     from fuin.gate.call import Call
-    from fuin.store.kms.keys import Key
+    from fuin.store.errors import StoreRefusal
 
 _CREATE, _RETIRE, _REVOKE = "kms:CreateGrant", "kms:RetireGrant", "kms:RevokeGrant"
 
 
+class PreparedGrant(NamedTuple):
+    """A grant that the caller may add now; `arn` is the key's, `states` those in which a key takes grants."""
+
+    arn: str
+    grant: Grant
+    states: frozenset[str]
+
+    def insert(self, conn: Connection) -> str:
+        """Return the id of the grant, or of the one of the same name that is there; raises as `insert_grant`."""
+        return grants.insert_grant(conn, self.grant, self.states, GRANTS_PER_KEY, GRANTS_PER_GRANTEE)
+
+
 async def create_grant(call: Call, input: CreateGrantInput) -> CreateGrantOutput:
     """Add a grant to a key; one with the same name that says the same is there already, and is returned."""
+    prepared = await prepare_grant(call, input)
+    grant_id = await _insert(call, prepared)
+    call.facts["kmsGrant"]["id"] = grant_id
+    return CreateGrantOutput(GrantToken=grant_tokens.issue_token(grant_id), GrantId=grant_id)
+
+
+async def prepare_grant(call: Call, input: CreateGrantInput) -> PreparedGrant:
+    """Return a grant that the caller may add to a key, and put it on the record."""
     wanted = _requested_grant(call, input)
     await grant_tokens.consult_grant_tokens(call, input.GrantTokens)
     named = await call.consult(
@@ -49,9 +72,10 @@ async def create_grant(call: Call, input: CreateGrantInput) -> CreateGrantOutput
         raise KmsFault("DryRunOperationException")
     grant = replace(wanted, key_id=key.key_id)
     call.facts["kmsGrant"] = {"id": grant.grant_id, "to": _grantee(grant), "operations": grant.operations}
-    grant_id = await _insert(call, named, key, grant)
-    call.facts["kmsGrant"]["id"] = grant_id
-    return CreateGrantOutput(GrantToken=grant_tokens.issue_token(grant_id), GrantId=grant_id)
+    allowed = states.ALLOWED[_CREATE]
+    if key.state == states.UNAVAILABLE:  # which its key store makes of a disabled key as well
+        allowed |= {states.DISABLED}
+    return PreparedGrant(named.arn, grant, allowed)
 
 
 def _requested_grant(call: Call, input: CreateGrantInput) -> Grant:
@@ -146,20 +170,22 @@ def _grantee(grant: Grant) -> str:
     return grant.grantee or grant.grantee_service or ""
 
 
-async def _insert(call: Call, named: KeyReference, key: Key, grant: Grant) -> str:
-    """Return the id of the grant, or of the one of the same name that is there."""
-    allowed = states.ALLOWED[_CREATE]
-    if key.state == states.UNAVAILABLE:  # which its key store makes of a disabled key as well
-        allowed |= {states.DISABLED}
+async def _insert(call: Call, prepared: PreparedGrant) -> str:
+    """Add a grant, and return its id or that of the one of the same name that is there."""
     try:
         await call.announce("change")
-        return await call.add(grants.insert_grant, grant, allowed, GRANTS_PER_KEY, GRANTS_PER_GRANTEE)
-    except grants.TooManyGrants as error:
-        raise KmsFault("LimitExceededException", f"A key has {error}.") from None
-    except WrongState as error:
-        raise states.refusal(error.state, _CREATE, named.arn) from None
-    except NotFound:
-        raise NotFoundException(f"Key '{named.arn}' does not exist") from None
+        return await call.add(prepared.insert)
+    except (grants.TooManyGrants, WrongState, NotFound) as error:
+        raise refusal(prepared, error) from None
+
+
+def refusal(prepared: PreparedGrant, error: StoreRefusal) -> Fault:
+    """Return KMS's error for a key that takes no grant any longer, or no further one."""
+    if isinstance(error, grants.TooManyGrants):
+        return KmsFault("LimitExceededException", f"A key has {error}.")
+    if isinstance(error, WrongState):
+        return states.refusal(error.state, _CREATE, prepared.arn)
+    return NotFoundException(f"Key '{prepared.arn}' does not exist")
 
 
 async def retire_grant(call: Call, input: RetireGrantInput) -> None:

@@ -1,7 +1,7 @@
 """The services for which AWS manages a key in every account, and the key policy that such a key has.
 
 Each service's own guide names its alias, alias/aws/NAME; the form of its requests is in the KMS
-developer guide, "kms:ViaService". None of them but S3 is here, so nothing uses the keys of the others.
+developer guide, "kms:ViaService". Of them S3 and EBS are here, so nothing uses the keys of the others.
 """
 
 from __future__ import annotations

@@ -37,6 +37,9 @@ class LogPosition:
         return f"{self.sequence}:{self.head.hex()}"
 
 
+_NAMES_BLOBS = ("object_parts", "upload_parts", "snapshot_blobs")  # tables; an older schema has not all of them
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
     """A database's own values; the serial is 0 in a schema from before serials."""
@@ -76,11 +79,11 @@ def _look(path: Path) -> Glance:
             serial, serial, values.get("account", ""), values.get("installation", ""),
             LogPosition.parse(values["log"]) if "log" in values else None,
             int(values["blobs"]) if "blobs" in values else None,
-            any(_has_rows(raw, table) for table in ("object_parts", "upload_parts") if table in tables),
+            any(_has_rows(raw, table) for table in _NAMES_BLOBS if table in tables),
             installation.MOVING in values,
             values.get(installation.MOVED, ""),
         )  # fmt: skip
 
 
 def _has_rows(raw: sqlite3.Connection, table: str) -> bool:
-    return raw.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None  # noqa: S608 - two names, given above
+    return raw.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None  # noqa: S608 - names given above

@@ -19,9 +19,11 @@ from fuin.store.engine import schema
 from fuin.store.errors import NotFound, StoreRefusal
 from fuin.store.identity import accounts, identities
 from fuin.store.identity.identities import Identity
+from fuin.store.volumes import hosts
 
 _ACCOUNT, _ROOT = re.compile(r"([0-9]{12})"), re.compile(r"arn:aws:iam::([0-9]{12}):root")
 _IDENTITY = re.compile(r"arn:aws:iam::([0-9]{12}):(user|role)/.+")
+_HOST = re.compile(rf"arn:aws:sts::([0-9]{{12}}):assumed-role/{hosts.ROLE}/(i-[0-9a-f]{{17}})")
 _SESSION = re.compile(r"arn:aws:sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _FEDERATED = re.compile(r"arn:aws:sts::([0-9]{12}):federated-user/.+")
 
@@ -37,7 +39,7 @@ _DOCUMENTS: tuple[tuple[tuple[Column[Any], ...], Column[Any]], ...] = (
 
 
 def exists(conn: Connection, name: str) -> bool:
-    """Return whether an AWS principal of a policy or grant exists: an account, user, role or role's session.
+    """Return whether an AWS principal of a policy or grant exists: an account, user, role, role's session or host.
 
     Unique ids are not names of principals: AWS shows them for deleted principals, and does not accept them in a policy.
     """
@@ -51,6 +53,9 @@ def exists(conn: Connection, name: str) -> bool:
         except NotFound:
             return False
         return True
+    if found := _HOST.fullmatch(name):
+        host = hosts.find_host(conn, found[2])
+        return host is not None and host.account == found[1]
     if found := _SESSION.fullmatch(name):
         return identities.is_taken(conn, found[1], identities.ROLE, found[2])
     return False

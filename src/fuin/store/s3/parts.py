@@ -49,11 +49,12 @@ _BLOBS = schema.parameter("p_blobs", many=True)
 _KNOWN = union_all(
     select(schema.object_parts.c.blob).where(schema.object_parts.c.blob.in_(_BLOBS)),
     select(schema.upload_parts.c.blob).where(schema.upload_parts.c.blob.in_(_BLOBS)),
+    select(schema.snapshot_blobs.c.blob).where(schema.snapshot_blobs.c.blob.in_(_BLOBS)),
 )
 
 
 def known_blobs(conn: Connection, blobs: Iterable[str]) -> set[str]:
-    """Return those of the blob ids that an object or an upload refers to; the orphan sweep removes the others."""
+    """Return those of the blob ids that an object, an upload or a snapshot refers to; others are orphans."""
     wanted: Sequence[str] = list(blobs)
     found: set[str] = set()
     for start in range(0, len(wanted), _AT_ONCE):

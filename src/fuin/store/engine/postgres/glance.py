@@ -12,9 +12,11 @@ from fuin.store.engine.postgres.schema_version import revision
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.store.engine.postgres.connections import Connector
+    from fuin.store.engine.postgres.connections import Connector, Link
 
 _NAMES_BLOBS = "SELECT EXISTS (SELECT 1 FROM object_parts) OR EXISTS (SELECT 1 FROM upload_parts)"
+_HAS_SNAPSHOTS = "SELECT to_regclass('snapshot_blobs') IS NOT NULL"  # an older schema has no such table
+_NAMES_SNAPSHOTS = "SELECT EXISTS (SELECT 1 FROM snapshot_blobs)"
 
 
 def look(connector: Connector, node: str) -> Glance | None:
@@ -33,7 +35,13 @@ def _look(conn: Connection, node: str) -> Glance:
     return Glance(
         epoch.read_serial(conn, node), epoch.read_total(conn), values.get("account", ""),
         values.get("installation", ""), None if log is None else LogPosition.parse(log),
-        int(values["blobs"]) if "blobs" in values else None, bool(link_of(conn).run(_NAMES_BLOBS)[0][0][0]),
+        int(values["blobs"]) if "blobs" in values else None, _names_blobs(link_of(conn)),
         installation.MOVING in values,
         values.get(installation.MOVED, ""),
     )  # fmt: skip
+
+
+def _names_blobs(link: Link) -> bool:
+    if link.run(_NAMES_BLOBS)[0][0][0]:
+        return True
+    return bool(link.run(_HAS_SNAPSHOTS)[0][0][0] and link.run(_NAMES_SNAPSHOTS)[0][0][0])

@@ -1,0 +1,1 @@
+"""What is the same for all volumes of an account: Regions and zones, and the defaults of encryption."""

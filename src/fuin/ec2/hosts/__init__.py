@@ -1,0 +1,1 @@
+"""What hosts ask and report: Fuin's own actions, which EC2 does not have."""

@@ -1,0 +1,1 @@
+"""The life of a volume: made, described, modified, attached, detached and deleted."""

@@ -1,0 +1,1 @@
+"""Tests of the EBS direct APIs and of the blocks of snapshots."""

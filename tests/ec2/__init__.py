@@ -1,0 +1,1 @@
+"""EC2 in this process, and its clients."""

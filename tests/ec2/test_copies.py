@@ -1,0 +1,138 @@
+"""CopySnapshot: under the same key without data, under another one encrypted anew."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fuin.snapshots import copying
+from fuin.testing.kit.users import ACCOUNT, OTHER_ACCOUNT, REGION
+from tests.ebs.images import Ebs, block, stored_blobs
+from tests.ec2.test_snapshots import code, describe
+from tests.support.place import Place
+from tests.support.processes import wait_until
+
+BLOCKS = {index: block(index) for index in (0, 1, 7, 40)}
+
+
+@pytest.fixture
+def ebs(place: Place) -> Ebs:
+    """Give the EBS direct APIs as the first account's root."""
+    return Ebs(place.service("ebs"))
+
+
+@pytest.fixture
+def key(place: Place) -> str:
+    """Give the ARN of a KMS key of this test's own."""
+    return place.new_key()
+
+
+def copy(ec2: Any, source: str, **members: Any) -> str:
+    """Copy a snapshot, and return the copy's id when it is no longer pending."""
+    made = ec2.copy_snapshot(**{"SourceRegion": REGION, "SourceSnapshotId": source, **members})["SnapshotId"]
+    wait_until(lambda: describe(ec2, made)["State"] != "pending", 20, "the copy")
+    return str(made)
+
+
+def test_copy_under_the_same_key(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
+    """It stores nothing, and stays when the source goes; a child goes on from it."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    before = stored_blobs(place)
+    made = copy(ec2, source, Description="a copy")
+    assert stored_blobs(place) <= before
+    found = describe(ec2, made)
+    assert (found["VolumeId"], found["KmsKeyId"], found["Description"]) == ("vol-ffffffff", key, "a copy")
+    ec2.delete_snapshot(SnapshotId=source)
+    assert ebs.read(made) == BLOCKS
+    child = ebs.write({2: block(99)}, ParentSnapshotId=made)
+    assert ebs.read(child) == {**BLOCKS, 2: block(99)}
+
+
+def test_copy_under_another_key(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
+    """Everything is encrypted anew: the copy opens when the source's key is disabled, and not without its own."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    other = place.new_key()
+    made = copy(ec2, source, Encrypted=True, KmsKeyId=other)
+    assert (describe(ec2, made)["State"], describe(ec2, made)["KmsKeyId"]) == ("completed", other)
+    place.kms().disable_key(KeyId=key)
+    ec2.delete_snapshot(SnapshotId=source)
+    assert ebs.read(made) == BLOCKS
+    place.kms().disable_key(KeyId=other)
+    assert code(ebs.tokens, snapshot=made) == "ValidationException"
+    place.kms().enable_key(KeyId=other)
+    assert ebs.read(made) == BLOCKS
+
+
+def test_copy_into_another_region(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
+    """The copy is in the Region of the request, under that Region's default key."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    there = place.client("ec2", region="eu-west-1")
+    made = copy(there, source)
+    assert describe(there, made)["KmsKeyId"].split(":")[3] == "eu-west-1"
+    assert Ebs(place.service("ebs", region="eu-west-1")).read(made) == BLOCKS
+    assert code(ec2.describe_snapshots, SnapshotIds=[made]) == "InvalidSnapshot.NotFound"
+    assert code(there.copy_snapshot, SourceRegion="eu-west-1", SourceSnapshotId=source) == "InvalidSnapshot.NotFound"
+
+
+def test_key_that_cannot_be_used(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
+    """AWS answers with an id; the copy is then an error that says so."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    other = place.new_key()
+    place.kms().disable_key(KeyId=other)
+    for wanted in (other, f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"):
+        made = copy(ec2, source, Encrypted=True, KmsKeyId=wanted)
+        found = describe(ec2, made)
+        assert (found["State"], found["StateMessage"]) == ("error", "Given key ID is not accessible")
+        ec2.delete_snapshot(SnapshotId=made)
+    assert code(ec2.copy_snapshot, SourceRegion=REGION, SourceSnapshotId=source, KmsKeyId=other) == (
+        "InvalidParameterDependency"
+    )
+
+
+def test_shared_snapshot_is_copied_under_ones_own_key(ec2: Any, ebs: Ebs, place: Place) -> None:
+    """Another account copies what is shared with it, if it may use the owner's key."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": [ACCOUNT, OTHER_ACCOUNT]}, "Action": "kms:*", "Resource": "*"},
+    ]})  # fmt: skip
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=place.new_key(Policy=policy))
+    theirs = place.client("ec2", place.other_root)
+    wanted = {"SourceRegion": REGION, "SourceSnapshotId": source}
+    assert code(theirs.copy_snapshot, **wanted) == "InvalidSnapshot.NotFound"
+    ec2.modify_snapshot_attribute(SnapshotId=source, Attribute="createVolumePermission", OperationType="add",
+                                  UserIds=[OTHER_ACCOUNT])  # fmt: skip
+    made = copy(theirs, source)
+    found = describe(theirs, made)
+    assert (found["State"], found["OwnerId"]) == ("completed", OTHER_ACCOUNT)
+    assert OTHER_ACCOUNT in found["KmsKeyId"]
+    assert Ebs(place.service("ebs", place.other_root)).read(made) == BLOCKS
+
+
+@pytest.mark.parametrize(
+    "taken", ["ec2:CopySnapshot", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:Decrypt"]
+)
+def test_each_right_of_a_copy(ec2: Any, ebs: Ebs, place: Place, key: str, taken: str) -> None:
+    """Without the right to copy it is refused; without one to the keys, the copy is an error."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    policy = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": taken, "Resource": "*"},
+    ]}  # fmt: skip
+    mine = place.client("ec2", place.add_user(policy))
+    members = {"Encrypted": True, "KmsKeyId": place.new_key()}
+    if taken.startswith("ec2"):
+        wanted = {"SourceRegion": REGION, "SourceSnapshotId": source, **members}
+        assert code(mine.copy_snapshot, **wanted) == "UnauthorizedOperation"
+    else:
+        assert describe(ec2, copy(mine, source, **members))["State"] == "error"
+
+
+def test_twenty_at_once(ec2: Any, ebs: Ebs, place: Place, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy after the twentieth that is under way is refused; one under the same key is no work."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    monkeypatch.setattr(copying, "begin_copy", lambda copy: None)
+    wanted = {"SourceRegion": REGION, "SourceSnapshotId": source}
+    other = {"Encrypted": True, "KmsKeyId": place.new_key()}
+    made = [ec2.copy_snapshot(**wanted, **other)["SnapshotId"] for _ in range(20)]
+    assert code(ec2.copy_snapshot, **wanted, **other) == "ResourceLimitExceeded"
+    copy(ec2, source)
+    for snapshot in made:
+        ec2.delete_snapshot(SnapshotId=snapshot)
