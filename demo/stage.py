@@ -50,16 +50,16 @@ class Stage:
 
     def aws(self, person: Person, *arguments: str, fails: bool = False, show: bool = True) -> str:
         """Run the aws command line as `person` and return its output; `fails` says whether it must fail."""
-        return self._run(f"{person.name}$", [str(AWS), *arguments], self.environment(person), fails=fails, show=show)
+        return self.run(f"{person.name}$", [str(AWS), *arguments], self.environment(person), fails=fails, show=show)
 
     def fuin(self, *arguments: str, show: bool = True) -> str:
         """Run the fuin command on the server's data."""
-        return self._run("$", [str(FUIN), *arguments, "--data", str(self.data)], clean(), fails=False, show=show)
+        return self.run("$", [str(FUIN), *arguments, "--data", str(self.data)], clean(), fails=False, show=show)
 
     def python(self, person: Person, script: str, *arguments: str) -> str:
         """Run one of the demo's scripts as `person`."""
         command = [str(PYTHON), str(ROOT / "demo" / script), *arguments]
-        return self._run(f"{person.name}$", command, self.environment(person), fails=False, show=True)
+        return self.run(f"{person.name}$", command, self.environment(person), fails=False, show=True)
 
     def user(self, name: str, *statements: dict[str, Any]) -> Person:
         """Make a user and put the statements as the user's policy."""
@@ -89,7 +89,11 @@ class Stage:
             "AWS_PAGER": "",
         }
 
-    def _run(self, prompt: str, command: Sequence[str], environment: dict[str, str], *, fails: bool, show: bool) -> str:
+    def run(
+        self, prompt: str, command: Sequence[str], environment: dict[str, str], *, fails: bool = False,
+        show: bool = True,
+    ) -> str:  # fmt: skip
+        """Show a command, run it, show its output and return it; `fails` says whether it must fail."""
         if show:
             print(f"  {prompt} {self._command_text(command)}", flush=True)
         done = subprocess.run(

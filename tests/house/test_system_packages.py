@@ -11,8 +11,9 @@ from tests.support.server import REPOSITORY
 @pytest.mark.parametrize(
     ("group", "packages"),
     [
-        ([], {"rclone", "postgresql", "ceph-osd"}),
+        ([], {"rclone", "postgresql", "ceph-osd", "cryptsetup-bin"}),
         (["cluster"], {"patroni", "etcd-server", "haproxy"}),
+        (["volumes"], {"qemu-system-x86", "busybox-static", "kmod"}),
         (["clients"], {"restic", "s3fs", "duplicity"}),
     ],
 )

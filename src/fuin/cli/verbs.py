@@ -44,6 +44,7 @@ VERBS = {
     "simulate": Verb("simulate", "simulate"),
     "encrypt": Verb("encrypt", "encrypt"),
     "decrypt": Verb("encrypt", "decrypt"),
+    "volume": Verb("volume", "app"),
 }
 
 

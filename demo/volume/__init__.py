@@ -1,0 +1,1 @@
+"""A database on an encrypted volume, from its making to its restore under another key."""
