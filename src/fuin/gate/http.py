@@ -147,7 +147,7 @@ class Answer:
 
     __slots__ = ("body", "headers", "status")
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes | memoryview = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.access.vocabulary.missing_capabilities import ACCESS_POINTS
@@ -160,9 +161,8 @@ async def copy_object(call: S3Call) -> Answer:
         await call.consult(rights.authorize_tags)
     await call.consult(rights.authorize_lock)
     from_bucket, source = await call.consult(authorize_source)
-    plan, batches = await get.open_current(
-        call, from_bucket, lambda: _make_plan(call, bucket, from_bucket, source, condition)
-    )
+    look = partial(_make_plan, call, bucket, from_bucket, source, condition)
+    plan, batches = await get.open_current(call, from_bucket, await look(), look)
     try:
         new_key = await choice.scheme.make_data_key(call, bucket, choice)
         encryption, sealer = new_key.encryption, new_sealer(call, new_key)

@@ -12,7 +12,7 @@ from fuin.gate.http import Answer
 from fuin.s3.lifecycle import headers as lifecycle
 from fuin.s3.objects import attributes, index
 from fuin.s3.objects.objects import checksum_headers
-from fuin.s3.payload import download
+from fuin.s3.payload import download, small
 from fuin.s3.payload.checksums import Checksum
 from fuin.s3.payload.download import Download
 from fuin.s3.request import (
@@ -249,34 +249,42 @@ async def get_object(call: S3Call) -> Answer | Stream:
     The first batch is verified before the status is sent. An object replaced between index and blob is looked up again.
     """
     bucket = await call.consult(_authorize_read)
-    chosen, batches = await open_current(call, bucket, lambda: _select(call, bucket))
-    first = await batches.first()
+    chosen = await _select(call, bucket)
     status, length = 206 if chosen.partial else 200, chosen.span.length
+    if (part := small.part_in_row(chosen.obj)) is not None:
+        return Answer(status, chosen.headers, await _open_small(call, bucket, chosen, part))
+    chosen, batches = await open_current(call, bucket, chosen, lambda: _select(call, bucket))
+    first = await batches.first()
     if length <= _WHOLE and sum(map(len, first)) == length:
         await batches.close()
         return Answer(status, chosen.headers, b"".join(first))
     return Stream(status, [*chosen.headers, _length(length)], length, first, batches)
 
 
+async def _open_small(call: S3Call, bucket: Bucket, chosen: Selection, part: Part) -> bytes | memoryview:
+    """Return the selected bytes of an object whose message came with its row: it cannot have been replaced."""
+    encryption, obj, span = chosen.encryption, chosen.obj, chosen.span
+    data_key = await encryption.scheme.open_data_key(call, bucket, encryption, obj.key)
+    return small.open_bytes(part, span.start, span.end, data_key, encryption.full_context(obj.bucket, obj.key))
+
+
 def _length(length: int) -> tuple[bytes, bytes]:
     return b"Content-Length", str(length).encode()
 
 
-async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Download]:
+async def open_current(call: S3Call, bucket: Bucket, wanted: W, look: Callable[[], Awaitable[W]]) -> tuple[W, Download]:
     """Return an object as it is now with its plaintext, also while it is being replaced all the time.
 
-    `look` finds it in the index, anew for each attempt. The index names a new blob before the old one goes, so one
-    that is missing twice was lost: TamperedError.
+    `wanted` is what the index had. `look` finds it there, anew for each further attempt. The index names a new blob
+    before the old one goes, so one that is missing twice was lost: TamperedError.
     """
-    missing: tuple[Part, ...] = ()
     for _ in range(_ATTEMPTS):
-        wanted = await look()
-        if wanted.obj.parts == missing:
-            raise TamperedError("a blob that the index names is missing")
         try:
             return wanted, await open_object(call, bucket, wanted.obj, wanted.span)
         except BlobMissing:
-            missing = wanted.obj.parts
+            missing, wanted = wanted.obj.parts, await look()
+        if wanted.obj.parts == missing:
+            raise TamperedError("a blob that the index names is missing")
     raise S3Fault("SlowDown")
 
 
