@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from fuin.store.s3.parts import Part
 
 _HEADER = b"x-amz-copy-source"
-_CONDITION_PREFIX = b"x-amz-copy-source-"
 _SAME = (
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
     "metadata, storage class, website redirect location or encryption attributes."
@@ -102,7 +101,7 @@ async def find_source(call: S3Call, bucket: Bucket, name: ObjectName, span_of: C
         if fault.code == "MethodNotAllowed":
             raise S3Fault("InvalidRequest", _MARKER) from None
         raise
-    conditions.check_copy(conditions.parse_conditions(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
+    conditions.check_copy(conditions.parse_conditions(call.request.headers, of_source=True), obj.etag, obj.modified)
     encryption = schemes.parse_stored(obj.encryption)
     encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.SOURCE_PREFIX)
     span = span_of(obj.size)

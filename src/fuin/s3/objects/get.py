@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
 
 from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
@@ -70,8 +71,7 @@ class SelectedBytes(Protocol):
 W = TypeVar("W", bound=SelectedBytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """The bytes of an object that a GET or HEAD returns; a `partial` answer is a 206."""
 
     obj: Object
@@ -153,7 +153,7 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
         obj = await find_whole(call, bucket, call.object_name)
     validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
-        conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
+        conditions.check_read(conditions.parse_conditions(call.request.headers), obj.etag, obj.modified)
     except S3Fault as fault:
         if fault.code == "NotModified":
             fault.headers = validators
@@ -219,8 +219,9 @@ def _requested_part(call: S3Call, obj: Object) -> Part | None:
 
 def _requested_span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
     """Return the span of a request without a part number, whether it is partial, and more headers."""
-    header, validator = call.header(b"range"), call.header(b"if-range")
-    if header and validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
+    header = call.header(b"range")
+    validator = call.header(b"if-range") if header else None
+    if validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
         header = None
     span = ranges.parse(header, obj.size)
     return (Span(0, obj.size, obj.size), False, []) if span is None else (span, True, [])
@@ -329,7 +330,7 @@ async def get_object_attributes(call: S3Call) -> Answer:
     if not asked or not asked.issubset(_ATTRIBUTES):
         raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
     obj = await find_whole(call, bucket, call.object_name)
-    conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
+    conditions.check_read(conditions.parse_conditions(call.request.headers), obj.etag, obj.modified)
     encryption = schemes.parse_stored(obj.encryption)
     encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.PREFIX)
     checksum = index.parse_checksum(obj.checksum)

@@ -108,10 +108,18 @@ class SseKms(Scheme):
         kept = await bucket_keys.bucket_key(call, target.key, context, bucket.region)
         return replace(target, blob=kept.blob, wrapped=wrapping.wrap(kept.take_wrap(), data_key, full))
 
-    async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
+    async def _open(
+        self,
+        call: S3Call,
+        bucket: Bucket,
+        stored: StoredEncryption,
+        key: str,
+        context: dict[str, str],
+        for_upload: bool,
+    ) -> bytes:
         self.check_caller(call)
         try:
-            return await self._ask_for_stored(call, bucket, stored, key, stored.kms_context(bucket.name, key))
+            return await self._ask_for_stored(call, bucket, stored, key, context)
         except NotAuthorized as error:
             raise error.rephrase(hint=_WHY_DECRYPT if for_upload else "") from None
 
