@@ -42,7 +42,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "identity": ("gate", "advice", "signing", "access", "store", "keyholder.wire", "formats", *LOW),
     "server": (
         "gate", "kms", "s3", "identity", "signing", "audit", "store", "keyholder.wire", "blobs.interface",
-        "blobs.configuration", *LOW,
+        "blobs.configuration", "envelope.buffers", *LOW,
     ),
     "move": (
         "server", "identity.administration", "audit", "store", "keyholder.wire", "blobs.interface",

@@ -245,9 +245,9 @@ class Keyholder:
         (data,) = await self._ask(requests.RANDOM, length, draft)
         return data
 
-    def record(self, draft: bytes) -> Awaitable[list[bytes]]:
-        """Append a record that is no key use (a refusal, an administrative act); it is durable after the `await`."""
-        return self._ask(requests.RECORD, draft)
+    async def record(self, draft: bytes) -> None:
+        """Append a record that is no key use (a refusal, an administrative act); returns when it is durable."""
+        await self._ask(requests.RECORD, draft)
 
     async def new_secret(self, access_key_id: str) -> tuple[str, bytes]:
         """Return a fresh secret access key of 40 characters, to be shown once, and its sealed form."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fuin.blobs.memory import NewMemoryBlob
 from fuin.blobs.waiting import wait_until_done
@@ -117,49 +117,63 @@ class Intake:
                 await self._call.services.store.write(upload_intents.forget, [self._blob.blob])
 
 
-class Content(Protocol):
+Piece = TypeVar("Piece", bytes, bytes | memoryview)
+
+
+class Content(Protocol[Piece]):
     """The content of a request's body; what it raises is S3's."""
 
-    async def piece(self) -> tuple[bytes, bool]:
+    async def piece(self) -> tuple[Piece, bool]:
         """Return the next piece of the body and whether more may follow; raises ClientGone."""
 
-    def decode(self, pieces: Sequence[bytes]) -> Iterable[Buffer]:
+    def decode(self, pieces: Sequence[Piece]) -> Iterable[Buffer]:
         """Return the content in pieces of the body."""
 
     def end(self, received: int) -> dict[str, str]:
         """Return the trailers, when all pieces have come and `received` bytes of content were in them."""
 
 
-class _Decoding:
-    """The content of a body that is nothing else, but may be chunked."""
+class _Plain:
+    """The content of a body that is nothing else."""
 
-    def __init__(self, request: Request, decoder: ChunkedBody | None, length: int) -> None:
-        self.piece = request.piece
-        self._decoder = decoder
+    def __init__(self, request: Request, length: int) -> None:
+        self.piece = request.view
         self._length = length
 
-    def decode(self, pieces: Sequence[bytes]) -> Iterable[Buffer]:
-        """Return the pieces of the content."""
-        return pieces if self._decoder is None else self._decode(self._decoder, pieces)
+    def decode(self, pieces: Sequence[bytes | memoryview]) -> Iterable[Buffer]:
+        """Return the pieces."""
+        return pieces
 
-    @staticmethod
-    def _decode(decoder: ChunkedBody, pieces: Sequence[bytes]) -> Iterator[Buffer]:
+    def end(self, received: int) -> dict[str, str]:
+        """Return no trailers; raises IncompleteBody unless all of the content has come."""
+        if received != self._length:
+            raise S3Fault("IncompleteBody", ExpectedBytes=str(self._length), ReceivedBytes=str(received))
+        return {}
+
+
+class _Chunked:
+    """The content of a chunked body."""
+
+    def __init__(self, request: Request, decoder: ChunkedBody, length: int) -> None:
+        self.piece = request.piece
+        self._decoder = decoder
+        self._check_length = _Plain(request, length).end
+
+    def decode(self, pieces: Sequence[bytes]) -> Iterator[Buffer]:
+        """Yield the content of the chunks."""
         try:
             for piece in pieces:
-                yield from decoder.feed(piece)
+                yield from self._decoder.feed(piece)
         except FormatError as error:
             raise _malformed_body(error) from None
 
     def end(self, received: int) -> dict[str, str]:
         """Return the trailers; raises IncompleteBody unless all of the content has come."""
-        trailers: dict[str, str] = {}
-        if self._decoder is not None:
-            try:
-                trailers = self._decoder.finish()
-            except FormatError:
-                raise S3Fault("IncompleteBody") from None
-        if received != self._length:
-            raise S3Fault("IncompleteBody", ExpectedBytes=str(self._length), ReceivedBytes=str(received))
+        try:
+            trailers = self._decoder.finish()
+        except FormatError:
+            raise S3Fault("IncompleteBody") from None
+        self._check_length(received)
         return trailers
 
 
@@ -179,7 +193,7 @@ async def receive(
     pending: Future[None] | None = None
     try:
         await intake.announce()
-        batch: list[bytes] = []
+        batch: list[Any] = []
         async for batch, last in _batches(content):
             if pending is not None:
                 await wait_until_done(pending)
@@ -195,15 +209,18 @@ async def receive(
         raise
 
 
-def _content(call: S3Call, declaration: Declaration) -> Content:
+def _content(call: S3Call, declaration: Declaration) -> Content[Any]:
     if call.form is not None:
         return FormFile(call.request, call.form)
-    return _Decoding(call.request, new_decoder(call, declaration), declaration.length)
+    decoder = new_decoder(call, declaration)
+    if decoder is not None:
+        return _Chunked(call.request, decoder, declaration.length)
+    return _Plain(call.request, declaration.length)
 
 
-async def _batches(content: Content) -> AsyncIterator[tuple[list[bytes], bool]]:
+async def _batches(content: Content[Piece]) -> AsyncIterator[tuple[list[Piece], bool]]:
     """Yield the body in batches, the last one marked."""
-    batch: list[bytes] = []
+    batch: list[Piece] = []
     size = 0
     more = True
     while more:

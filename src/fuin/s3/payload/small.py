@@ -55,7 +55,9 @@ def _read_as_blob(
 ) -> bytes:
     """Return the bytes of a message with more layers or frames."""
     reader, fill = PartReader(Segment(part, start, end), data_key, context, None), MemoryBlob(content).fill
-    pieces = run_steps(reader.read(len(content)), fill) or []
-    while reader.left:
-        pieces += run_steps(reader.read(len(content)), fill) or ()
-    return b"".join(pieces)
+    pieces: list[memoryview] = []
+    while True:
+        batch = run_steps(reader.read(len(content)), fill)
+        pieces += batch or ()
+        if not reader.left:
+            return b"".join(pieces)

@@ -81,10 +81,11 @@ class DeleteMarker(NamedTuple):
 
 
 def _object(name: ObjectName, version: str, row: Any, parts: tuple[Part, ...]) -> Object:
-    etag, size, modified, *others = row[_BEFORE_FIELDS : -labels.COUNT]
+    etag, size, modified, encryption, checksum, upload_id, part_count = row[_BEFORE_FIELDS : -labels.COUNT]
     return Object(
-        ObjectName(name.bucket, name.key, version), etag, size, modified, labels.parse_row(row), *others, parts
-    )
+        ObjectName(name.bucket, name.key, version), etag, size, modified, labels.parse_row(row), encryption, checksum,
+        upload_id, part_count, parts,
+    )  # fmt: skip
 
 
 def head_object(conn: Connection, name: ObjectName) -> Object | None:
