@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin.errors import FormatError
+from fuin.formats.context import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,11 +124,7 @@ def encode_context(context: Mapping[str, str]) -> bytes:
     """
     if not context:
         return b""
-    try:
-        pairs = sorted((key.encode(), value.encode()) for key, value in context.items())
-    except UnicodeEncodeError:
-        raise FormatError("the encryption context is not valid Unicode") from None
-    section = _U16.pack(len(pairs)) + b"".join(_encode_field(key) + _encode_field(value) for key, value in pairs)
+    section = encode(context)
     if len(section) > CONTEXT_LIMIT:
         raise FormatError(f"the encryption context is larger than {CONTEXT_LIMIT} bytes")
     return section
@@ -182,11 +179,12 @@ def encode_header(
     return raw
 
 
-def parse_header(data: Buffer) -> Header:
+def parse_header(data: Buffer, context: Mapping[str, str] | None = None) -> Header:
     """Return the header at the beginning of `data`, and ignore the bytes after it.
 
     Give it the first `HEADER_LIMIT` bytes of a message, or fewer if the message or its header is known to be
-    shorter. Raises FormatError for another version, suite or content type and for anything malformed. Nothing is
+    shorter. `context` is the one that it should have, which is compared sooner than another one is decoded. Raises
+    FormatError for another version, suite or content type and for anything malformed. Nothing is
     authenticated yet: `fuin.envelope.stream.Opener` does that.
     """
     head = bytes(memoryview(data)[:HEADER_LIMIT])
@@ -197,7 +195,8 @@ def parse_header(data: Buffer) -> Header:
         if suite != SUITE:
             raise FormatError(f"the message's algorithm suite is 0x{suite:04X}; only 0x{SUITE:04X} is taken")
         (section,), at = _read_fields(head, _START.size, 1)
-        context = decode_context(section)
+        is_known = context is not None and section == encode_context(context)
+        pairs = dict(context or ()) if is_known else decode_context(section)
         (count,) = _U16.unpack_from(head, at)
         if not 1 <= count <= DATA_KEYS_LIMIT:
             raise FormatError(f"a message has between 1 and {DATA_KEYS_LIMIT} encrypted data keys")
@@ -212,8 +211,8 @@ def parse_header(data: Buffer) -> Header:
     tag = head[end : end + TAG_LENGTH]
     if len(tag) < TAG_LENGTH:
         raise FormatError("the message header is cut off or too large")
-    keys = tuple(EncryptedDataKey(_text(fields[at]), *fields[at + 1 : at + 3]) for at in range(0, 3 * count, 3))
-    return Header(message_id, context, keys, frame_length, commitment, head[:end], tag)
+    keys = tuple([EncryptedDataKey(_text(fields[at]), *fields[at + 1 : at + 3]) for at in range(0, 3 * count, 3)])
+    return Header(message_id, pairs, keys, frame_length, commitment, head[:end], tag)
 
 
 def frame_head(sequence: int) -> bytes:

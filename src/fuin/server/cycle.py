@@ -216,9 +216,9 @@ class Cycle:
                 length = b""
         if status in _WITHOUT_BODY:  # RFC 9110 section 8.6
             length = b""
-        answer = b"%b%b%b%b%b\r\n%b" % (
-            _STATUS_LINES[status], self._connection.default_lines(), _lines(headers), close, length, body,
-        )  # fmt: skip
+        answer = b"".join((
+            _STATUS_LINES[status], self._connection.default_lines(), _lines(headers), close, length, b"\r\n", body,
+        ))  # fmt: skip
         self.response_started = self._asked = self.response_complete = True
         self.transport.write(answer)
         if self.flow.write_paused:

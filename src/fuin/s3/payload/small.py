@@ -39,7 +39,7 @@ def open_bytes(part: Part, start: int, end: int, data_key: bytes, context: Mappi
     if len(content) != part.stored_size:
         raise TamperedError("a message does not have the size that was stored")
     try:
-        header = parse_header(content)
+        header = parse_header(content, context)
     except FormatError as error:
         raise TamperedError("a row does not start with a message header") from error
     if part.size >= header.frame_length:
