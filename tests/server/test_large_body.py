@@ -146,7 +146,7 @@ def test_how_much_is_left() -> None:
 
 
 def test_through_the_whole_server_over_tls(tls_server: Server, unique: Callable[[str], str]) -> None:
-    """Objects that are put and read one after the other on one connection, as a presigned URL lets any client do."""
+    """Plain bodies on one connection, as a presigned URL lets any client send them, and a body in chunks."""
     s3, bucket = tls_server.new_client("s3", signature_version="s3v4"), unique("large")
     s3.create_bucket(Bucket=bucket)
     context = ssl.create_default_context(cafile=str(tls_server.certificate))
@@ -159,4 +159,7 @@ def test_through_the_whole_server_over_tls(tls_server: Server, unique: Callable[
         with s3.get_object(Bucket=bucket, Key=f"k{number}")["Body"] as stored:
             assert stored.read() == body
     connection.close()
+    s3.put_object(Bucket=bucket, Key="chunked", Body=BODY)  # in chunks with a trailer, as SDKs do
+    with s3.get_object(Bucket=bucket, Key="chunked")["Body"] as stored:
+        assert stored.read() == BODY
     s3.close()

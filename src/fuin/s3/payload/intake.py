@@ -133,47 +133,36 @@ class Content(Protocol[Piece]):
         """Return the trailers, when all pieces have come and `received` bytes of content were in them."""
 
 
-class _Plain:
-    """The content of a body that is nothing else."""
+class _Decoding:
+    """The content of a body that is nothing else, but may be chunked."""
 
-    def __init__(self, request: Request, length: int) -> None:
+    def __init__(self, request: Request, decoder: ChunkedBody | None, length: int) -> None:
         self.piece = request.view
+        self._decoder = decoder
         self._length = length
 
     def decode(self, pieces: Sequence[bytes | memoryview]) -> Iterable[Buffer]:
-        """Return the pieces."""
-        return pieces
+        """Return the pieces of the content."""
+        return pieces if self._decoder is None else self._decode(self._decoder, pieces)
 
-    def end(self, received: int) -> dict[str, str]:
-        """Return no trailers; raises IncompleteBody unless all of the content has come."""
-        if received != self._length:
-            raise S3Fault("IncompleteBody", ExpectedBytes=str(self._length), ReceivedBytes=str(received))
-        return {}
-
-
-class _Chunked:
-    """The content of a chunked body."""
-
-    def __init__(self, request: Request, decoder: ChunkedBody, length: int) -> None:
-        self.piece = request.piece
-        self._decoder = decoder
-        self._check_length = _Plain(request, length).end
-
-    def decode(self, pieces: Sequence[bytes]) -> Iterator[Buffer]:
-        """Yield the content of the chunks."""
+    @staticmethod
+    def _decode(decoder: ChunkedBody, pieces: Sequence[bytes | memoryview]) -> Iterator[Buffer]:
         try:
             for piece in pieces:
-                yield from self._decoder.feed(piece)
+                yield from decoder.feed(piece)
         except FormatError as error:
             raise _malformed_body(error) from None
 
     def end(self, received: int) -> dict[str, str]:
         """Return the trailers; raises IncompleteBody unless all of the content has come."""
-        try:
-            trailers = self._decoder.finish()
-        except FormatError:
-            raise S3Fault("IncompleteBody") from None
-        self._check_length(received)
+        trailers: dict[str, str] = {}
+        if self._decoder is not None:
+            try:
+                trailers = self._decoder.finish()
+            except FormatError:
+                raise S3Fault("IncompleteBody") from None
+        if received != self._length:
+            raise S3Fault("IncompleteBody", ExpectedBytes=str(self._length), ReceivedBytes=str(received))
         return trailers
 
 
@@ -212,10 +201,7 @@ async def receive(
 def _content(call: S3Call, declaration: Declaration) -> Content[Any]:
     if call.form is not None:
         return FormFile(call.request, call.form)
-    decoder = new_decoder(call, declaration)
-    if decoder is not None:
-        return _Chunked(call.request, decoder, declaration.length)
-    return _Plain(call.request, declaration.length)
+    return _Decoding(call.request, new_decoder(call, declaration), declaration.length)
 
 
 async def _batches(content: Content[Piece]) -> AsyncIterator[tuple[list[Piece], bool]]:
