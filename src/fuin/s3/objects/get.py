@@ -251,11 +251,11 @@ async def get_object(call: S3Call) -> Answer | Stream:
     """
     bucket = await call.consult(_authorize_read)
     chosen = await _select(call, bucket)
-    status, length = 206 if chosen.partial else 200, chosen.span.length
     if (part := small.part_in_row(chosen.obj)) is not None:
-        return Answer(status, chosen.headers, await _open_small(call, bucket, chosen, part))
+        return Answer(_status(chosen), chosen.headers, await _open_small(call, bucket, chosen, part))
     chosen, batches = await open_current(call, bucket, chosen, lambda: _select(call, bucket))
     first = await batches.first()
+    status, length = _status(chosen), chosen.span.length
     if length <= _WHOLE and sum(map(len, first)) == length:
         await batches.close()
         return Answer(status, chosen.headers, b"".join(first))
@@ -267,6 +267,10 @@ async def _open_small(call: S3Call, bucket: Bucket, chosen: Selection, part: Par
     encryption, obj, span = chosen.encryption, chosen.obj, chosen.span
     data_key = await encryption.scheme.open_data_key(call, bucket, encryption, obj.key)
     return small.open_bytes(part, span.start, span.end, data_key, encryption.full_context(obj.bucket, obj.key))
+
+
+def _status(chosen: Selection) -> int:
+    return 206 if chosen.partial else 200
 
 
 def _length(length: int) -> tuple[bytes, bytes]:
@@ -316,7 +320,7 @@ async def head_object(call: S3Call) -> Answer:
     encryption.scheme.check_caller(call)
     if encryption.scheme.checksum_needs_key and _wants_checksum(call):
         await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
-    return empty(206 if chosen.partial else 200, [*chosen.headers, _length(chosen.span.length)])
+    return empty(_status(chosen), [*chosen.headers, _length(chosen.span.length)])
 
 
 _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
