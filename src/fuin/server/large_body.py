@@ -39,7 +39,7 @@ class Connection(Protocol):
         """Take the place back: the body has come."""
 
     def eof_received(self) -> None:
-        """Hear that the client sends no more."""
+        """Hear that the client has ended its side."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear of the loss of the connection."""
@@ -84,7 +84,7 @@ class LargeBody(asyncio.BufferedProtocol):
                 self._connection.end_large_body()
 
     def eof_received(self) -> None:
-        """Pass on that the client sends no more."""
+        """Pass on that the client has ended its side."""
         self._connection.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
