@@ -56,7 +56,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 def asked(place: Place, of: Health, path: bytes = b"/health/ready") -> tuple[int, Any]:
     """Return the status and the document of an answer."""
     answer = place.run(of.answer(path))
-    return answer.status, json.loads(answer.body)
+    return answer.status, json.loads(bytes(answer.body))
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])

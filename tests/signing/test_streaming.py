@@ -58,7 +58,9 @@ def _encode(form: str, chunks: list[bytes], trailers: Mapping[str, str], seed: s
 
 
 def _decode(body: ChunkedBody, data: bytes, step: int = 1 << 20) -> tuple[bytes, dict[str, str]]:
-    content = b"".join(bytes(piece) for at in range(0, len(data), step) for piece in body.feed(data[at : at + step]))
+    content = b"".join(
+        bytes(piece) for at in range(0, len(data), step) for piece in body.feed(memoryview(data)[at : at + step])
+    )
     return content, body.finish()
 
 

@@ -41,7 +41,7 @@ class MemoryBlob:
     def read(self, steps: ReadSteps[T]) -> Future[T]:
         """Do the steps at once."""
         try:
-            return _finished_future(run_steps(steps, self._fill))
+            return _finished_future(run_steps(steps, self.fill))
         except Exception as error:
             failed: Future[T] = asyncio.get_running_loop().create_future()
             failed.set_exception(error)
@@ -50,7 +50,8 @@ class MemoryBlob:
     def close(self) -> None:
         """Do nothing: the row keeps the bytes."""
 
-    def _fill(self, view: memoryview, offset: int) -> int:
+    def fill(self, view: memoryview, offset: int) -> int:
+        """Fill a view with bytes from an offset on; return how many bytes there were."""
         piece = self._content[offset : offset + len(view)]
         view[: len(piece)] = piece
         return len(piece)

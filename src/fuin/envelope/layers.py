@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fuin.envelope.stream import EncryptedDataKey
 
-_KEY_LENGTH = 32
+KEY_LENGTH = 32
 
 
 class MessageSealer(Protocol):
@@ -44,9 +44,9 @@ class MessageSealer(Protocol):
 
 def split(data_key: bytes) -> tuple[bytes, ...]:
     """Return the data keys of the layers, the outermost first; raises ValueError unless there are one or two."""
-    if len(data_key) not in (_KEY_LENGTH, 2 * _KEY_LENGTH):
+    if len(data_key) not in (KEY_LENGTH, 2 * KEY_LENGTH):
         raise ValueError("a message has one data key or two, of 32 bytes each")
-    return tuple(data_key[at : at + _KEY_LENGTH] for at in range(0, len(data_key), _KEY_LENGTH))
+    return tuple(data_key[at : at + KEY_LENGTH] for at in range(0, len(data_key), KEY_LENGTH))
 
 
 def new_sealer(

@@ -176,7 +176,7 @@ class Opener:
             raise TamperedError("the message's header does not hold") from None
         self.header = header
         self.frame_length = header.frame_length
-        self._buffers = Buffers(header.frame_length)
+        self._buffers: Buffers | None = None  # made for the first large frame
 
     def open_frame(self, sequence: int, final: bool, buffer: Buffer, out: bytearray | None = None) -> memoryview:
         """Return the plaintext of the whole stored frame in `buffer`, which must be frame number `sequence` (from 1).
@@ -194,7 +194,7 @@ class Opener:
         if frame[:head_length] != head:
             raise TamperedError(f"frame {sequence} of the message is not at its place")
         if out is None:
-            out = bytearray(length) if length < _SMALL else self._buffers.unused_buffer()
+            out = bytearray(length) if length < _SMALL else self._unused_buffer()
         plaintext = memoryview(out)[:length]
         aad = message.frame_aad(self.header.message_id, sequence, final, length)
         iv = head[8:20] if final else head[4:]
@@ -204,3 +204,8 @@ class Opener:
             plaintext[:] = bytes(length)  # AES-GCM has decrypted already when it comes to the tag
             raise TamperedError(f"frame {sequence} of the message does not hold") from None
         return plaintext
+
+    def _unused_buffer(self) -> bytearray:
+        if self._buffers is None:
+            self._buffers = Buffers(self.frame_length)
+        return self._buffers.unused_buffer()

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fuin.errors import FormatError
+from fuin.formats.context import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,8 +56,7 @@ _FRAME_LABEL = b"AWSKMSEncryptionClient Frame"
 _FINAL_LABEL = b"AWSKMSEncryptionClient Final Frame"
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptedDataKey:
+class EncryptedDataKey(msgspec.Struct, frozen=True):
     """The data key as one key provider encrypted it; for `aws-kms`, `info` is the key ARN in UTF-8."""
 
     provider: str
@@ -72,8 +74,7 @@ class EncryptedDataKey:
         return hashlib.sha256(b"".join(map(_encode_field, fields))).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """A message header; `raw` is everything but the tag, which authenticates it."""
 
     message_id: bytes
@@ -97,41 +98,17 @@ def _text(field: bytes) -> str:
         raise FormatError("a text of the message header is not UTF-8") from None
 
 
-class _Cursor:
-    """Bounded reading of consecutive fields."""
-
-    __slots__ = ("_data", "offset")
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.offset = 0
-
-    def take(self, length: int) -> bytes:
-        end = self.offset + length
-        if end > len(self._data):
+def _read_fields(data: bytes, offset: int, count: int) -> tuple[list[bytes], int]:
+    """Return consecutive fields, each of which comes after its length in two bytes, and the place after them."""
+    fields: list[bytes] = []
+    limit = len(data)
+    for _ in range(count):
+        start = offset + 2
+        offset = start + int.from_bytes(data[offset:start])
+        if offset > limit:
             raise FormatError("the message header is cut off or too large")
-        field = self._data[self.offset : end]
-        self.offset = end
-        return field
-
-    def number(self) -> int:
-        value: int = _U16.unpack(self.take(2))[0]
-        return value
-
-    def field(self) -> bytes:
-        """Take a number of two bytes, and then as many bytes; a header has a dozen such fields."""
-        data, start = self._data, self.offset + 2
-        end = start + int.from_bytes(data[self.offset : start])
-        if end > len(data) or start > len(data):
-            raise FormatError("the message header is cut off or too large")
-        self.offset = end
-        return data[start:end]
-
-    def text(self) -> str:
-        return _text(self.field())
-
-    def is_at_end(self) -> bool:
-        return self.offset == len(self._data)
+        fields.append(data[start:offset])
+    return fields, offset
 
 
 def _encode_field(value: bytes) -> bytes:
@@ -147,11 +124,7 @@ def encode_context(context: Mapping[str, str]) -> bytes:
     """
     if not context:
         return b""
-    try:
-        pairs = sorted((key.encode(), value.encode()) for key, value in context.items())
-    except UnicodeEncodeError:
-        raise FormatError("the encryption context is not valid Unicode") from None
-    section = _U16.pack(len(pairs)) + b"".join(_encode_field(key) + _encode_field(value) for key, value in pairs)
+    section = encode(context)
     if len(section) > CONTEXT_LIMIT:
         raise FormatError(f"the encryption context is larger than {CONTEXT_LIMIT} bytes")
     return section
@@ -163,18 +136,14 @@ def decode_context(section: bytes) -> dict[str, str]:
         return {}
     if len(section) > CONTEXT_LIMIT:
         raise FormatError(f"the encryption context is larger than {CONTEXT_LIMIT} bytes")
-    cursor = _Cursor(section)
-    context: dict[str, str] = {}
-    previous: bytes | None = None
-    for _ in range(cursor.number()):
-        key = cursor.field()
-        if previous is not None and key <= previous:
-            raise FormatError("the encryption context has keys out of order or twice")
-        previous = key
-        context[_text(key)] = cursor.text()
-    if not context or not cursor.is_at_end():
+    count = int.from_bytes(section[:2])
+    fields, end = _read_fields(section, 2, 2 * count)
+    keys = fields[::2]
+    if any(key <= previous for previous, key in pairwise(keys)):
+        raise FormatError("the encryption context has keys out of order or twice")
+    if not count or end != len(section):
         raise FormatError("the encryption context does not have the length that it states")
-    return context
+    return {_text(key): _text(value) for key, value in zip(keys, fields[1::2], strict=True)}
 
 
 def check_frame_length(frame_length: int) -> None:
@@ -210,35 +179,40 @@ def encode_header(
     return raw
 
 
-def _parse_data_keys(cursor: _Cursor) -> tuple[EncryptedDataKey, ...]:
-    count = cursor.number()
-    if not 1 <= count <= DATA_KEYS_LIMIT:
-        raise FormatError(f"a message has between 1 and {DATA_KEYS_LIMIT} encrypted data keys")
-    return tuple(EncryptedDataKey(cursor.text(), cursor.field(), cursor.field()) for _ in range(count))
-
-
-def parse_header(data: Buffer) -> Header:
+def parse_header(data: Buffer, context: Mapping[str, str] | None = None) -> Header:
     """Return the header at the beginning of `data`, and ignore the bytes after it.
 
     Give it the first `HEADER_LIMIT` bytes of a message, or fewer if the message or its header is known to be
-    shorter. Raises FormatError for another version, suite or content type and for anything malformed. Nothing is
+    shorter. `context` is the one that it should have, which is compared sooner than another one is decoded. Raises
+    FormatError for another version, suite or content type and for anything malformed. Nothing is
     authenticated yet: `fuin.envelope.stream.Opener` does that.
     """
     head = bytes(memoryview(data)[:HEADER_LIMIT])
-    cursor = _Cursor(head)
-    version, suite, message_id = _START.unpack(cursor.take(_START.size))
-    if version != VERSION:
-        raise FormatError("not a version 2 message of the AWS Encryption SDK")
-    if suite != SUITE:
-        raise FormatError(f"the message's algorithm suite is 0x{suite:04X}; only 0x{SUITE:04X} is taken")
-    context = decode_context(cursor.field())
-    keys = _parse_data_keys(cursor)
-    content_type, frame_length, commitment = _CLOSE.unpack(cursor.take(_CLOSE.size))
+    try:
+        version, suite, message_id = _START.unpack_from(head)
+        if version != VERSION:
+            raise FormatError("not a version 2 message of the AWS Encryption SDK")
+        if suite != SUITE:
+            raise FormatError(f"the message's algorithm suite is 0x{suite:04X}; only 0x{SUITE:04X} is taken")
+        (section,), at = _read_fields(head, _START.size, 1)
+        is_known = context is not None and section == encode_context(context)
+        pairs = dict(context or ()) if is_known else decode_context(section)
+        (count,) = _U16.unpack_from(head, at)
+        if not 1 <= count <= DATA_KEYS_LIMIT:
+            raise FormatError(f"a message has between 1 and {DATA_KEYS_LIMIT} encrypted data keys")
+        fields, at = _read_fields(head, at + _U16.size, 3 * count)
+        content_type, frame_length, commitment = _CLOSE.unpack_from(head, at)
+    except struct.error:
+        raise FormatError("the message header is cut off or too large") from None
     if content_type != FRAMED:
         raise FormatError("only framed messages are taken")
     check_frame_length(frame_length)
-    raw = head[: cursor.offset]
-    return Header(message_id, context, keys, frame_length, commitment, raw, cursor.take(TAG_LENGTH))
+    end = at + _CLOSE.size
+    tag = head[end : end + TAG_LENGTH]
+    if len(tag) < TAG_LENGTH:
+        raise FormatError("the message header is cut off or too large")
+    keys = tuple([EncryptedDataKey(_text(fields[at]), *fields[at + 1 : at + 3]) for at in range(0, 3 * count, 3)])
+    return Header(message_id, pairs, keys, frame_length, commitment, head[:end], tag)
 
 
 def frame_head(sequence: int) -> bytes:

@@ -8,9 +8,11 @@ caller may use the KMS key now (`kms/bucket_keys.py`). docs/decisions/0025-bucke
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 from collections import OrderedDict
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.secret import Secret
@@ -20,30 +22,42 @@ if TYPE_CHECKING:
 
 LIFETIME = 300.0  # seconds from KMS's answer until the plaintext is wiped
 AT_MOST = 1024  # bucket keys in memory
+_BOOT_TIME = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 WRAPS_AT_MOST = 2**20  # data keys that one bucket key encrypts
-
-
-def _boot_time() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class BucketKey:
     """A bucket key: its plaintext, its ciphertext blob, the ARN of its KMS key and the key material that KMS used."""
 
-    __slots__ = ("blob", "ends", "key_arn", "material_id", "plaintext", "wraps_left")
+    __slots__ = ("_keyed", "blob", "ends", "key_arn", "material_id", "plaintext", "wraps_left")
 
     def __init__(self, plaintext: bytes, blob: bytes, key_arn: str, material_id: bytes) -> None:
         self.plaintext = Secret(plaintext)
+        # Each object under the key copies this state, which costs less than to process the key again.
+        self._keyed: hmac.HMAC | None = hmac.new(plaintext, digestmod="sha256")
         self.blob = blob
         self.key_arn = key_arn
         self.material_id = material_id
         self.ends = 0.0  # by the clock of its keeper
         self.wraps_left = WRAPS_AT_MOST
 
-    def take_wrap(self) -> bytes:
-        """Return the plaintext in order to encrypt one more data key under it."""
+    def take_wrap(self) -> Callable[[bytes], bytes]:
+        """Return `prf`, in order to encrypt one more data key."""
         self.wraps_left -= 1
-        return self.plaintext.reveal()
+        return self.prf
+
+    def prf(self, data: bytes) -> bytes:
+        """Return the HMAC-SHA-256 of data under the bucket key, for a KDF; raises RuntimeError after `wipe`."""
+        if self._keyed is None:
+            raise RuntimeError("the bucket key is wiped")
+        state = self._keyed.copy()
+        state.update(data)
+        return state.digest()
+
+    def wipe(self) -> None:
+        """Wipe the plaintext; OpenSSL wipes the state when it is freed."""
+        self.plaintext.wipe()
+        self._keyed = None
 
     def __repr__(self) -> str:
         return f"BucketKey({self.key_arn})"
@@ -52,7 +66,7 @@ class BucketKey:
 class BucketKeys:
     """Bucket keys in memory, by who uses them for what; bounded in number, time and use, and wiped at their end."""
 
-    def __init__(self, clock: Callable[[], float] = _boot_time) -> None:
+    def __init__(self, clock: Callable[[], float] = _BOOT_TIME) -> None:
         """Make an empty keeper; `clock` gives seconds, also those in which the machine sleeps."""
         self._clock = clock
         self._keys: OrderedDict[Hashable, BucketKey] = OrderedDict()  # in the order of their ends
@@ -87,7 +101,7 @@ class BucketKeys:
         """Wipe a bucket key, if it is kept."""
         kept = self._keys.pop(name, None)
         if kept is not None:
-            kept.plaintext.wipe()
+            kept.wipe()
 
     def wipe(self) -> None:
         """Wipe all bucket keys."""

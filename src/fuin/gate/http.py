@@ -21,6 +21,10 @@ WHOLE = "fuin.response"
 # server bounds what all requests keep together (server/held.py).
 HOLD = "fuin.hold"
 
+# In a message with a part of a body: a function that lets the rest come as views into buffers. A buffer is used again
+# once nobody refers to it (server/large_body.py).
+VIEWS = "fuin.views"
+
 _TLS = {0x0303: "1.2", 0x0304: "1.3"}  # RFC 8446 appendix D
 
 
@@ -39,7 +43,7 @@ class Request:
     names to values; when a name came more than once, the values are joined by a comma, as RFC 9110 allows.
     """
 
-    __slots__ = ("_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip",
+    __slots__ = ("_receive", "_takes_views", "headers", "id", "method", "now", "path", "query", "secure", "source_ip",
                  "tls_version", "wall")  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -57,6 +61,7 @@ class Request:
         self.secure: bool = scope.get("scheme") == "https"
         self.tls_version = _tls_version(scope) if self.secure else ""  # 1.3
         self._receive = receive
+        self._takes_views = False
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value as Latin-1 text, or None."""
@@ -81,6 +86,19 @@ class Request:
         message = await self._receive()
         if message["type"] != "http.request":
             raise ClientGone("the client closed the connection")
+        return message.get("body", b""), message.get("more_body", False)
+
+    async def view(self) -> tuple[bytes | memoryview, bool]:
+        """Return what `piece` does, or a view of the next bytes where that saves the server copies; raises ClientGone.
+
+        Who has begun with views goes on with them.
+        """
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise ClientGone("the client closed the connection")
+        if not self._takes_views and VIEWS in message:
+            self._takes_views = True
+            message[VIEWS]()
         return message.get("body", b""), message.get("more_body", False)
 
     async def gather_pieces(self, take: Callable[[bytes], bool]) -> bool:
@@ -147,7 +165,7 @@ class Answer:
 
     __slots__ = ("body", "headers", "status")
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes | memoryview = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body

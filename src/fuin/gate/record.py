@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fuin.gate.call import Call
 
 _Draft, _SHORT = drafts.DraftMembers, drafts.SHORT
+_DECISIONS_IN_DRAFT = min(drafts.DECISIONS_REPEATED, drafts.DECISIONS_OF_STRANGERS)  # so few are in each draft
 _encode = msgspec.json.Encoder().encode
 
 
@@ -54,13 +55,15 @@ async def announce(call: Call, about: str) -> None:
 
     So none can be without a record, even if the keyholder ends before the request's closing record.
     """
-    await _write_long_lists(call, about)
+    if len(call.record.decisions) > _DECISIONS_IN_DRAFT:
+        await _write_long_lists(call, about)
     await call.services.keyholder.record(draft(call, about=about))
 
 
 async def conclude(call: Call, *, error: str | None = None, message: str | None = None) -> None:
     """Write the closing record, with the outcome of the request: for a refusal, its error code."""
-    await _write_long_lists(call, None)
+    if len(call.record.decisions) > _DECISIONS_IN_DRAFT:
+        await _write_long_lists(call, None)
     await call.services.keyholder.record(draft(call, error=error, message=message))
 
 

@@ -14,7 +14,7 @@ the KMS key and where the bucket key came from.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fuin.errors import FuinError
 from fuin.gate.bucket_keys import BucketKey
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from fuin.gate.call import Call
     from fuin.kms.reach.key import OpenKey
 
+T = TypeVar("T", str, bytes)
+
 FROM_KMS, FROM_MEMORY = "KMS", "memory"
 
 
@@ -43,19 +45,17 @@ async def bucket_key(call: Call, key: str | None, context: Mapping[str, str], re
         await managed.ensure_key(asked, managed.S3)
     identifier = key or managed.S3_ALIAS
     name = ("write", call.principal.conclusion_key, asked.region, identifier, tuple(context.items()))
-    decide = partial(_decide_write, asked, identifier, context)
-    return await serve_key(call, asked, name, decide, _generate)
+    return await _serve(call, asked, name, _decide_write, _generate, identifier, context)
 
 
 async def open_bucket_key(call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None) -> BucketKey:
     """Return the bucket key of a blob, asked for as the caller (kms:Decrypt); the blob names its key."""
     asked = on_behalf.forward_call(call, region)
     name = ("read", call.principal.conclusion_key, asked.region, blob, tuple(context.items()))
-    decide = partial(_decide_read, asked, blob, context)
-    return await serve_key(call, asked, name, decide, partial(decrypt, blob))
+    return await _serve(call, asked, name, _decide_read, _decrypt, blob, context)
 
 
-def _decide_write(asked: Call, identifier: str, context: Mapping[str, str], arn: str) -> OpenKey:
+def _decide_write(asked: Call, arn: str, identifier: str, context: Mapping[str, str]) -> OpenKey:
     """Return the key that an identifier names, if the caller may use it; `arn` is the key that it named before."""
     opened = open_key(asked, identifier, on_behalf.GENERATE_DATA_KEY, context)
     if arn and opened.arn != arn:  # the alias names another key now, but the object's is the one before
@@ -63,62 +63,58 @@ def _decide_write(asked: Call, identifier: str, context: Mapping[str, str], arn:
     return opened
 
 
-def _decide_read(asked: Call, blob: bytes, context: Mapping[str, str], _: str) -> OpenKey:
+def _decide_read(asked: Call, _: str, blob: bytes, context: Mapping[str, str]) -> OpenKey:
     """Return the key that a blob names, if the caller may use it."""
     return open_ciphertext(asked, blob, on_behalf.DECRYPT, identifier=None, context=context)
 
 
-async def serve_key(
+async def _serve(
     call: Call,
     asked: Call,
     name: Hashable,
-    decide: Callable[[str], OpenKey],
-    ask: Callable[[Call, OpenKey], Awaitable[BucketKey]],
-    fact: str = "bucketKeys",
+    decide: Callable[[Call, str, T, Mapping[str, str]], OpenKey],
+    ask: Callable[[Call, OpenKey, T], Awaitable[BucketKey]],
+    identifier: T,
+    context: Mapping[str, str],
 ) -> BucketKey:
-    """Decide, and return the key from memory or from KMS; nothing is awaited between decision and memory.
+    """Decide, and return the bucket key from memory or from KMS; nothing is awaited between decision and memory.
 
-    `fact` is the list of the record in which the use is noted.
+    `identifier` is what names the KMS key: an identifier, or the ciphertext blob of a bucket key.
     """
     keys = call.services.bucket_keys
     before = len(call.record.decisions)
     while True:
         try:
-            opened = await asked.consult(_decide, decide)
+            opened = await asked.consult(decide, "", identifier, context)
         except FuinError:
             keys.drop(name)
             raise
         kept = keys.find(name, opened.arn, opened.material.material_id)
         if kept is not None:
-            _note(call, opened, FROM_MEMORY, fact)
-            call.remember(partial(decide, opened.arn))
+            _note(call, opened, FROM_MEMORY)
+            call.remember(partial(decide, asked, opened.arn, identifier, context))
             return kept
         if not await keys.wait_for_request(name):
             break
         del call.record.decisions[before:]  # that was some time ago: decide anew
     with keys.request(name):
-        _note(call, opened, FROM_KMS, fact)
-        return keys.keep(name, await ask(asked, opened))
+        _note(call, opened, FROM_KMS)
+        return keys.keep(name, await ask(asked, opened, identifier))
 
 
-def _decide(_: Call, decide: Callable[[str], OpenKey]) -> OpenKey:
-    return decide("")
-
-
-def _note(call: Call, opened: OpenKey, source: str, fact: str) -> None:
+def _note(call: Call, opened: OpenKey, source: str) -> None:
     """Put the use of a bucket key on the request's record; a copy has two."""
-    call.facts.setdefault(fact, []).append({"use": opened.use, "key": opened.arn, "from": source})
+    call.facts.setdefault("bucketKeys", []).append({"use": opened.use, "key": opened.arn, "from": source})
 
 
-async def _generate(asked: Call, opened: OpenKey) -> BucketKey:
+async def _generate(asked: Call, opened: OpenKey, _: str) -> BucketKey:
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "GenerateDataKey")
     plaintext, blob = await ciphers.data_key(asked, opened, on_behalf.DATA_KEY_LENGTH)
     return BucketKey(plaintext, blob, opened.arn, opened.material.material_id)
 
 
-async def decrypt(blob: bytes, asked: Call, opened: OpenKey) -> BucketKey:
-    """Return the key of a blob from KMS."""
+async def _decrypt(asked: Call, opened: OpenKey, blob: bytes) -> BucketKey:
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "Decrypt")
     plaintext = await ciphers.decrypt(asked, opened, blob)

@@ -12,7 +12,7 @@ import http
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fuin.gate.http import HOLD, WHOLE
+from fuin.gate.http import HOLD, VIEWS, WHOLE
 from fuin.server import heads
 from fuin.settings import KIB
 
@@ -50,6 +50,9 @@ class Connection(Protocol):
     def hold(self, size: int) -> None:
         """Note how many bytes of an unfinished body the request keeps."""
 
+    def read_past_parser(self) -> None:
+        """Let the rest of the body come as views into buffers."""
+
     def note_unread(self) -> None:
         """Note that a whole response waits for the client to read it."""
 
@@ -84,7 +87,7 @@ class Cycle:
         self.more_body = True  # is still to arrive
         self._asked = False  # for the body, or answered without it
         self._ended = False  # the application has been given the last of the body
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | memoryview] = []
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._head = b""
@@ -126,7 +129,7 @@ class Cycle:
 
     # The body
 
-    def add(self, piece: bytes) -> None:
+    def add(self, piece: bytes | memoryview) -> None:
         """Take a piece of the body from the parser."""
         self._pieces.append(piece)
         self._size += len(piece) + _PIECE
@@ -169,7 +172,8 @@ class Cycle:
         self._pieces, self._size = [], 0
         if self.more_body:
             self.flow.resume_reading()
-            return {"type": "http.request", "body": body, "more_body": True, HOLD: self._connection.hold}
+            more = {HOLD: self._connection.hold, VIEWS: self._connection.read_past_parser}
+            return {"type": "http.request", "body": body, "more_body": True, **more}
         self._ended = True  # nothing is read before the answer: it could only be further requests
         return {"type": "http.request", "body": body, "more_body": False}
 
@@ -212,9 +216,9 @@ class Cycle:
                 length = b""
         if status in _WITHOUT_BODY:  # RFC 9110 section 8.6
             length = b""
-        answer = b"%b%b%b%b%b\r\n%b" % (
-            _STATUS_LINES[status], self._connection.default_lines(), _lines(headers), close, length, body,
-        )  # fmt: skip
+        answer = b"".join((
+            _STATUS_LINES[status], self._connection.default_lines(), _lines(headers), close, length, b"\r\n", body,
+        ))  # fmt: skip
         self.response_started = self._asked = self.response_complete = True
         self.transport.write(answer)
         if self.flow.write_paused:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -18,6 +17,7 @@ from fuin.server import heads, target
 from fuin.server.bounds import CLOSE_TIME, Bounds
 from fuin.server.cycle import Cycle
 from fuin.server.heads import HEADER_COUNT, HEADER_LIMIT, HeadersTooLarge, Trailers
+from fuin.server.large_body import WORTHWHILE, LargeBody, bytes_left
 from fuin.settings import KIB
 
 HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
@@ -39,12 +39,10 @@ _BAD_REQUEST = (
 )
 
 
-def decode_path(path: bytes) -> str:
-    """Return the decoded path, which ASGI has beside the raw one; the services use the raw one only."""
-    if path == b"/":
-        return "/"
-    text = path.decode("latin-1")
-    return unquote(text) if "%" in text else text
+def _new_parser(protocol: BoundedProtocol) -> httptools.HttpRequestParser:
+    parser = httptools.HttpRequestParser(protocol)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+    return parser
 
 
 class TooManyPipelined(FuinError):
@@ -87,6 +85,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _receiving = False  # the request's head or body
     _holds = False  # something that is counted in the worker's bounds
     _unread = False  # whole answers wait for the client to read
+    _body_bytes = 0  # of the request at hand that were received
     _body_held = 0  # bytes of an unfinished body that its request keeps
     _defaults: Any = None  # the default headers of `_default_lines`
     _default_lines = b""
@@ -201,8 +200,7 @@ class BoundedProtocol(HttpToolsProtocol):
         headers = self.headers
         kept = heads.drop_upgrade(headers)
         head = heads.format_head(self.parser.get_method(), self.url, self.parser.get_http_version(), kept)
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        self.parser = _new_parser(self)
         self.url, self.headers = b"", []
         begun = self.headers
         self.parser.feed_data(head)
@@ -226,6 +224,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._request_bytes = self._received
+        self._body_bytes = 0
         self._in_headers = self._receiving = True
         self._began = self._last_sign
 
@@ -266,7 +265,7 @@ class BoundedProtocol(HttpToolsProtocol):
         scope: Any = {
             "type": "http", "asgi": _ASGI, "http_version": version, "server": self.server, "client": self.client,
             "scheme": self.scheme, "root_path": "", "headers": headers, "state": {},
-            "method": self.parser.get_method().decode("ascii"), "path": decode_path(path), "raw_path": path,
+            "method": self.parser.get_method().decode("ascii"), "path": target.decode_path(path), "raw_path": path,
             "query_string": query, "extensions": self._extensions,
         }  # fmt: skip
         earlier = self.cycle
@@ -304,12 +303,30 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.task = task = self.loop.create_task(cycle.run_asgi(self.app))
         self.tasks.add(task)  # until its end: uvicorn waits for these tasks when the server ends
 
-    def on_body(self, body: bytes) -> None:
+    def on_body(self, body: bytes | memoryview) -> None:
         """Hand on a piece of the body; pieces after the answer are dropped."""
         self._framing = 0
+        self._body_bytes += len(body)
         cycle: Any = self.cycle
         if not cycle.response_complete:
             cycle.add(body)
+
+    def read_past_parser(self) -> None:
+        """Let the rest of a large body come as views into buffers; the application has asked for this."""
+        left = bytes_left(self.headers, self._body_bytes)
+        if self._receiving and left >= WORTHWHILE:
+            self.transport.set_protocol(LargeBody(self, left, self._body_bytes))
+
+    def note_received(self, size: int) -> None:
+        """Note the sign of life in bytes that the parser does not see."""
+        self._last_sign = self.loop.time()
+        self._request_bytes += size
+
+    def end_large_body(self) -> None:
+        """Give the connection back to a new parser: the one before does not know that the body has come."""
+        self.transport.set_protocol(self)
+        self.parser = _new_parser(self)
+        self.on_message_complete()
 
     def on_message_complete(self) -> None:
         """End the request's body, and keep nothing for the next request."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from fuin.errors import FuinError
 
 _PORTS = {b"http": b":80", b"https": b":443"}
@@ -57,3 +59,11 @@ def origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
 def _comparable_host(host: bytes, port: bytes) -> bytes:
     """Return a host as it is compared: RFC 9110 section 4.2.3 has case and the default port not matter."""
     return host.strip().lower().removesuffix(port)
+
+
+def decode_path(path: bytes) -> str:
+    """Return the decoded path, which ASGI has beside the raw one; the services use the raw one only."""
+    if path == b"/":
+        return "/"
+    text = path.decode("latin-1")
+    return unquote(text) if "%" in text else text

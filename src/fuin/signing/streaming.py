@@ -104,7 +104,7 @@ class ChunkedBody:
         self._empty_line_may_follow = with_trailers and signer is None
         self._broken = False
 
-    def feed(self, data: bytes) -> list[memoryview]:
+    def feed(self, data: bytes | memoryview) -> list[memoryview]:
         """Return the content in the next piece of the body, as views into `data`.
 
         Raises FormatError, or AuthenticationFailed if a signature is wrong.
@@ -120,7 +120,7 @@ class ChunkedBody:
                 pieces.append(piece)
                 at += len(piece)
             else:
-                at = self._read_line(data, at)
+                at = self._read_line(view, at)
         self._broken = False
         return pieces
 
@@ -137,20 +137,20 @@ class ChunkedBody:
         if not self._left:
             self._expect = _Expect.DATA_END
 
-    def _read_line(self, data: bytes, at: int) -> int:
+    def _read_line(self, view: memoryview, at: int) -> int:
         """Read bytes of a line and, at its end, act on it; return the position after the bytes."""
         if self._expect is _Expect.NOTHING and not self._empty_line_may_follow:
             raise FormatError(_GOES_ON)
-        end = data.find(b"\n", at, at + _LINE_LIMIT)
-        stop = end + 1 if end >= 0 else min(len(data), at + _LINE_LIMIT)
-        self._line += data[at:stop]
+        begun = bytes(view[at : at + _LINE_LIMIT])
+        end = begun.find(b"\n")
+        self._line += begun[: end + 1] if end >= 0 else begun
         if len(self._line) > _LINE_LIMIT or (end < 0 and len(self._line) == _LINE_LIMIT):
             raise FormatError("a line of the chunked body is too long")
         if end >= 0:
             line = bytes(self._line)
             self._line.clear()
             self._act(line)
-        return stop
+        return at + (end + 1 if end >= 0 else len(begun))
 
     def _act(self, line: bytes) -> None:
         if self._expect is _Expect.TRAILER:

@@ -97,7 +97,7 @@ async def upload_part_copy(call: S3Call) -> Answer:
     from_bucket, name = await call.consult(copying.authorize_source)
     asked = partial(ranges.parse_copy_range, call.header(b"x-amz-copy-source-range"))
     look = partial(copying.find_source, call, from_bucket, name, asked)
-    source, batches = await get.open_current(call, from_bucket, look)
+    source, batches = await get.open_current(call, from_bucket, await look(), look)
     try:
         sealer = await _sealer(call, bucket, encryption)
         has_md5 = encryption.scheme.has_md5_etag

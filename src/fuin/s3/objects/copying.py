@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.access.vocabulary.missing_capabilities import ACCESS_POINTS
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from fuin.store.s3.parts import Part
 
 _HEADER = b"x-amz-copy-source"
-_CONDITION_PREFIX = b"x-amz-copy-source-"
 _SAME = (
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
     "metadata, storage class, website redirect location or encryption attributes."
@@ -101,7 +101,7 @@ async def find_source(call: S3Call, bucket: Bucket, name: ObjectName, span_of: C
         if fault.code == "MethodNotAllowed":
             raise S3Fault("InvalidRequest", _MARKER) from None
         raise
-    conditions.check_copy(conditions.parse_conditions(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
+    conditions.check_copy(conditions.parse_conditions(call.request.headers, of_source=True), obj.etag, obj.modified)
     encryption = schemes.parse_stored(obj.encryption)
     encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.SOURCE_PREFIX)
     span = span_of(obj.size)
@@ -160,9 +160,8 @@ async def copy_object(call: S3Call) -> Answer:
         await call.consult(rights.authorize_tags)
     await call.consult(rights.authorize_lock)
     from_bucket, source = await call.consult(authorize_source)
-    plan, batches = await get.open_current(
-        call, from_bucket, lambda: _make_plan(call, bucket, from_bucket, source, condition)
-    )
+    look = partial(_make_plan, call, bucket, from_bucket, source, condition)
+    plan, batches = await get.open_current(call, from_bucket, await look(), look)
     try:
         new_key = await choice.scheme.make_data_key(call, bucket, choice)
         encryption, sealer = new_key.encryption, new_sealer(call, new_key)

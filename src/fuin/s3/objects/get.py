@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
 
 from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
@@ -12,7 +13,7 @@ from fuin.gate.http import Answer
 from fuin.s3.lifecycle import headers as lifecycle
 from fuin.s3.objects import attributes, index
 from fuin.s3.objects.objects import checksum_headers
-from fuin.s3.payload import download
+from fuin.s3.payload import download, small
 from fuin.s3.payload.checksums import Checksum
 from fuin.s3.payload.download import Download
 from fuin.s3.request import (
@@ -70,8 +71,7 @@ class SelectedBytes(Protocol):
 W = TypeVar("W", bound=SelectedBytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """The bytes of an object that a GET or HEAD returns; a `partial` answer is a 206."""
 
     obj: Object
@@ -153,7 +153,7 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
         obj = await find_whole(call, bucket, call.object_name)
     validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
-        conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
+        conditions.check_read(conditions.parse_conditions(call.request.headers), obj.etag, obj.modified)
     except S3Fault as fault:
         if fault.code == "NotModified":
             fault.headers = validators
@@ -219,8 +219,9 @@ def _requested_part(call: S3Call, obj: Object) -> Part | None:
 
 def _requested_span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
     """Return the span of a request without a part number, whether it is partial, and more headers."""
-    header, validator = call.header(b"range"), call.header(b"if-range")
-    if header and validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
+    header = call.header(b"range")
+    validator = call.header(b"if-range") if header else None
+    if validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
         header = None
     span = ranges.parse(header, obj.size)
     return (Span(0, obj.size, obj.size), False, []) if span is None else (span, True, [])
@@ -249,34 +250,46 @@ async def get_object(call: S3Call) -> Answer | Stream:
     The first batch is verified before the status is sent. An object replaced between index and blob is looked up again.
     """
     bucket = await call.consult(_authorize_read)
-    chosen, batches = await open_current(call, bucket, lambda: _select(call, bucket))
+    chosen = await _select(call, bucket)
+    if (part := small.part_in_row(chosen.obj)) is not None:
+        return Answer(_status(chosen), chosen.headers, await _open_small(call, bucket, chosen, part))
+    chosen, batches = await open_current(call, bucket, chosen, lambda: _select(call, bucket))
     first = await batches.first()
-    status, length = 206 if chosen.partial else 200, chosen.span.length
+    status, length = _status(chosen), chosen.span.length
     if length <= _WHOLE and sum(map(len, first)) == length:
         await batches.close()
         return Answer(status, chosen.headers, b"".join(first))
     return Stream(status, [*chosen.headers, _length(length)], length, first, batches)
 
 
+async def _open_small(call: S3Call, bucket: Bucket, chosen: Selection, part: Part) -> bytes | memoryview:
+    """Return the selected bytes of an object whose message came with its row: it cannot have been replaced."""
+    encryption, obj, span = chosen.encryption, chosen.obj, chosen.span
+    data_key = await encryption.scheme.open_data_key(call, bucket, encryption, obj.key)
+    return small.open_bytes(part, span.start, span.end, data_key, encryption.full_context(obj.bucket, obj.key))
+
+
+def _status(chosen: Selection) -> int:
+    return 206 if chosen.partial else 200
+
+
 def _length(length: int) -> tuple[bytes, bytes]:
     return b"Content-Length", str(length).encode()
 
 
-async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Download]:
+async def open_current(call: S3Call, bucket: Bucket, wanted: W, look: Callable[[], Awaitable[W]]) -> tuple[W, Download]:
     """Return an object as it is now with its plaintext, also while it is being replaced all the time.
 
-    `look` finds it in the index, anew for each attempt. The index names a new blob before the old one goes, so one
-    that is missing twice was lost: TamperedError.
+    `wanted` is what the index had. `look` finds it there, anew for each further attempt. The index names a new blob
+    before the old one goes, so one that is missing twice was lost: TamperedError.
     """
-    missing: tuple[Part, ...] = ()
     for _ in range(_ATTEMPTS):
-        wanted = await look()
-        if wanted.obj.parts == missing:
-            raise TamperedError("a blob that the index names is missing")
         try:
             return wanted, await open_object(call, bucket, wanted.obj, wanted.span)
         except BlobMissing:
-            missing = wanted.obj.parts
+            missing, wanted = wanted.obj.parts, await look()
+        if wanted.obj.parts == missing:
+            raise TamperedError("a blob that the index names is missing")
     raise S3Fault("SlowDown")
 
 
@@ -307,7 +320,7 @@ async def head_object(call: S3Call) -> Answer:
     encryption.scheme.check_caller(call)
     if encryption.scheme.checksum_needs_key and _wants_checksum(call):
         await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
-    return empty(206 if chosen.partial else 200, [*chosen.headers, _length(chosen.span.length)])
+    return empty(_status(chosen), [*chosen.headers, _length(chosen.span.length)])
 
 
 _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
@@ -321,7 +334,7 @@ async def get_object_attributes(call: S3Call) -> Answer:
     if not asked or not asked.issubset(_ATTRIBUTES):
         raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
     obj = await find_whole(call, bucket, call.object_name)
-    conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
+    conditions.check_read(conditions.parse_conditions(call.request.headers), obj.etag, obj.modified)
     encryption = schemes.parse_stored(obj.encryption)
     encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.PREFIX)
     checksum = index.parse_checksum(obj.checksum)

@@ -95,9 +95,10 @@ class PartReader:
     def start(self, blob: Blob) -> Future[list[memoryview] | None]:
         """Begin to read the next batch from the segment's blob."""
         self.blob = blob
-        return blob.read(self._read(blob.size))
+        return blob.read(self.read(blob.size))
 
-    def _read(self, size: int) -> ReadSteps[list[memoryview] | None]:
+    def read(self, size: int) -> ReadSteps[list[memoryview] | None]:
+        """Return the steps that read the next batch from a blob of `size` bytes."""
         if size != self.segment.part.stored_size:
             raise TamperedError("a blob does not have the size that was stored")
         if self._outer is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fuin.blobs.memory import NewMemoryBlob
 from fuin.blobs.waiting import wait_until_done
@@ -117,13 +117,16 @@ class Intake:
                 await self._call.services.store.write(upload_intents.forget, [self._blob.blob])
 
 
-class Content(Protocol):
+Piece = TypeVar("Piece", bytes, bytes | memoryview)
+
+
+class Content(Protocol[Piece]):
     """The content of a request's body; what it raises is S3's."""
 
-    async def piece(self) -> tuple[bytes, bool]:
+    async def piece(self) -> tuple[Piece, bool]:
         """Return the next piece of the body and whether more may follow; raises ClientGone."""
 
-    def decode(self, pieces: Sequence[bytes]) -> Iterable[Buffer]:
+    def decode(self, pieces: Sequence[Piece]) -> Iterable[Buffer]:
         """Return the content in pieces of the body."""
 
     def end(self, received: int) -> dict[str, str]:
@@ -134,16 +137,16 @@ class _Decoding:
     """The content of a body that is nothing else, but may be chunked."""
 
     def __init__(self, request: Request, decoder: ChunkedBody | None, length: int) -> None:
-        self.piece = request.piece
+        self.piece = request.view
         self._decoder = decoder
         self._length = length
 
-    def decode(self, pieces: Sequence[bytes]) -> Iterable[Buffer]:
+    def decode(self, pieces: Sequence[bytes | memoryview]) -> Iterable[Buffer]:
         """Return the pieces of the content."""
         return pieces if self._decoder is None else self._decode(self._decoder, pieces)
 
     @staticmethod
-    def _decode(decoder: ChunkedBody, pieces: Sequence[bytes]) -> Iterator[Buffer]:
+    def _decode(decoder: ChunkedBody, pieces: Sequence[bytes | memoryview]) -> Iterator[Buffer]:
         try:
             for piece in pieces:
                 yield from decoder.feed(piece)
@@ -179,7 +182,7 @@ async def receive(
     pending: Future[None] | None = None
     try:
         await intake.announce()
-        batch: list[bytes] = []
+        batch: list[Any] = []
         async for batch, last in _batches(content):
             if pending is not None:
                 await wait_until_done(pending)
@@ -195,15 +198,15 @@ async def receive(
         raise
 
 
-def _content(call: S3Call, declaration: Declaration) -> Content:
+def _content(call: S3Call, declaration: Declaration) -> Content[Any]:
     if call.form is not None:
         return FormFile(call.request, call.form)
     return _Decoding(call.request, new_decoder(call, declaration), declaration.length)
 
 
-async def _batches(content: Content) -> AsyncIterator[tuple[list[bytes], bool]]:
+async def _batches(content: Content[Piece]) -> AsyncIterator[tuple[list[Piece], bool]]:
     """Yield the body in batches, the last one marked."""
-    batch: list[bytes] = []
+    batch: list[Piece] = []
     size = 0
     more = True
     while more:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_to_bytes
+
+import msgspec
 
 from fuin.s3.request import fields, hosts, operation
 from fuin.s3.request.faults import S3Fault
@@ -19,8 +20,7 @@ _BUCKET_LIMIT = 255  # characters; no bucket's name is longer than 63, and the a
 _QUERY_LIMIT = 100  # names
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """A bucket's name and an object's key; both empty for the service itself, the key empty for a bucket."""
 
     bucket: str
@@ -40,7 +40,7 @@ SERVICE = Address("", "")
 def decode(raw: bytes) -> str:
     """Return percent-encoded UTF-8 as text; raises InvalidURI."""
     try:
-        return unquote_to_bytes(raw).decode()
+        return unquote_to_bytes(raw).decode() if b"%" in raw else raw.decode()
     except UnicodeDecodeError:
         raise S3Fault("InvalidURI") from None
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
+from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
 from fuin.gate.http import ClientGone
@@ -18,7 +18,7 @@ log = logging.getLogger("fuin.s3")
 
 def host_id(request_id: str) -> str:
     """Return the second id of S3's answers: the first one in base64."""
-    return base64.b64encode(request_id.encode()).decode()
+    return b2a_base64(request_id.encode(), newline=False).decode()
 
 
 def common_headers(request: Request) -> Headers:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fuin.s3.request.faults import S3Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Preconditions:
+class Preconditions(msgspec.Struct, frozen=True):
     """The four precondition headers of a request, or of a copy's source."""
 
     match: str | None
     none_match: str | None
     modified_since: float | None
     unmodified_since: float | None
+
+
+_OF_REQUEST = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
+_OF_SOURCE = tuple(b"x-amz-copy-source-" + name for name in _OF_REQUEST)
+_UNCONDITIONAL = Preconditions(None, None, None, None)
 
 
 def _parse_time(value: str | None) -> float | None:
@@ -35,14 +40,13 @@ def _parse_time(value: str | None) -> float | None:
         return None
 
 
-def parse_conditions(header: Callable[[bytes], str | None], prefix: bytes = b"") -> Preconditions:
-    """Return a request's conditions; with the prefix x-amz-copy-source- they are on a copy's source."""
-    return Preconditions(
-        header(prefix + b"if-match"),
-        header(prefix + b"if-none-match"),
-        _parse_time(header(prefix + b"if-modified-since")),
-        _parse_time(header(prefix + b"if-unmodified-since")),
-    )
+def parse_conditions(headers: Mapping[bytes, bytes], *, of_source: bool = False) -> Preconditions:
+    """Return a request's conditions, or those on a copy's source."""
+    names = _OF_SOURCE if of_source else _OF_REQUEST
+    if headers.keys().isdisjoint(names):
+        return _UNCONDITIONAL
+    match, none_match, since, until = [headers[name].decode("latin-1") if name in headers else None for name in names]
+    return Preconditions(match, none_match, _parse_time(since), _parse_time(until))
 
 
 def strip_quotes(etag: str) -> str:
@@ -95,8 +99,7 @@ def check_copy(conditions: Preconditions, etag: str, modified: float) -> None:
         raise _precondition_failed(f"x-amz-copy-source-{name}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class WriteCondition:
+class WriteCondition(msgspec.Struct, frozen=True):
     """A write's If-None-Match: * (the key must be new) or If-Match (it must hold that ETag), in the store's form."""
 
     if_none_match: str | None

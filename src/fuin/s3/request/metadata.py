@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,8 +30,7 @@ _decode = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(msgspec.Struct, frozen=True):
     """Headers by lower-case name; values are the Latin-1 text of the client's bytes.
 
     Answers write those of `meta` by `encoded_words`.
@@ -84,15 +82,20 @@ def check_supported(headers: Mapping[bytes, bytes]) -> None:
 
 def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """Return the headers of a GET or HEAD; `query` may hold response-content-type and the like."""
-    headers = dict(kept.headers)
-    for name in STANDARD:
-        text = name.decode()
-        override = query.get(f"response-{text}")
-        if override is not None:
-            fields.check_answer_value(f"response-{text}", override)
-            headers[text] = override
+    headers = _override(kept.headers, query) if query else kept.headers
     found = [(_SPELLED[name], value.encode("latin-1")) for name, value in headers.items()]
     return found + _meta_headers(kept.meta) if kept.meta else found
+
+
+def _override(headers: Mapping[str, str], query: Mapping[str, str]) -> dict[str, str]:
+    """Return standard headers, some of them as a query gives them."""
+    changed = dict(headers)
+    for name in _SPELLED:
+        override = query.get(f"response-{name}")
+        if override is not None:
+            fields.check_answer_value(f"response-{name}", override)
+            changed[name] = override
+    return changed
 
 
 def _meta_headers(meta: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

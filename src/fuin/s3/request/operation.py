@@ -67,6 +67,8 @@ class S3Operation:
 
     def matches(self, query: Mapping[str, str], headers: Container[bytes]) -> bool:
         """Return whether a request of this method and level is this operation."""
+        if not (self.query or self.headers):
+            return True
         for entry in self.query:
             name, wants_value, value = entry.partition("=")
             if name not in query or (wants_value and query[name] != value):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from fuin.s3.request.faults import S3Fault
 
@@ -12,8 +13,7 @@ _COPY = re.compile(r"bytes=(\d+)-(\d+)", re.ASCII)
 _DIGITS = 20  # longer numbers are beyond any object
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """Bytes `start` to `end` (exclusive) of an object of `size` bytes."""
 
     start: int

@@ -260,9 +260,11 @@ def _permit(call: S3Call, action: str, arn: str, bucket: Bucket, facts: AddFacts
 def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
     """Raise AccessDenied if the request expects another owner, or a 400 if that is not an account's id."""
     expected = call.header(header)
-    if expected is not None and not _ACCOUNT.fullmatch(expected):
+    if expected is None:
+        return
+    if not _ACCOUNT.fullmatch(expected):
         raise S3Fault("InvalidBucketOwnerAWSAccountID")
-    if expected is not None and expected != bucket.account:
+    if expected != bucket.account:
         raise S3Fault("AccessDenied")
 
 

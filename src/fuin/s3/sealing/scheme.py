@@ -182,16 +182,25 @@ class Scheme:
         If a KMS key was used for it, the audit record of the use is durable when it returns. Raises KMS's faults and
         AccessDenied.
         """
-        call.facts.update(encryption=self.name, context=stored.kms_context(bucket.name, key))
+        context = stored.kms_context(bucket.name, key)
+        call.facts.update(encryption=self.name, context=context)
         _note_key(call, stored.key)
-        return await self._open(call, bucket, stored, key, for_upload)
+        return await self._open(call, bucket, stored, key, context, for_upload)
 
     async def _make(
         self, call: S3Call, bucket: Bucket, choice: EncryptionChoice, context: dict[str, str]
     ) -> NewDataKey:
         raise NotImplementedError
 
-    async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
+    async def _open(
+        self,
+        call: S3Call,
+        bucket: Bucket,
+        stored: StoredEncryption,
+        key: str,
+        context: dict[str, str],
+        for_upload: bool,
+    ) -> bytes:
         raise NotImplementedError
 
     def new_data_key(self, choice: EncryptionChoice, made: DataKey) -> NewDataKey:

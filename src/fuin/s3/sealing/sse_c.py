@@ -69,15 +69,24 @@ class SseC(Scheme):
         data_key = os.urandom(32)
         return self.new_data_key(choice, DataKey(data_key, wrapping.wrap(given.key, data_key, context), ""))
 
-    async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
-        blob, context = stored.blob, stored.full_context(bucket.name, key)
+    async def _open(
+        self,
+        call: S3Call,
+        bucket: Bucket,
+        stored: StoredEncryption,
+        key: str,
+        context: dict[str, str],
+        for_upload: bool,
+    ) -> bytes:
         if for_upload:
             given = customer_key.parse(call.request.headers)
             if given is None:
                 raise S3Fault("InvalidRequest", customer_key.STEP)
-            return _open_step(given, blob, context)
+            return _open_step(given, stored.blob, context)
         is_source = b"x-amz-copy-source" in call.request.headers
-        return self._unwrap(call, blob, context, customer_key.SOURCE_PREFIX if is_source else customer_key.PREFIX)
+        return self._unwrap(
+            call, stored.blob, context, customer_key.SOURCE_PREFIX if is_source else customer_key.PREFIX
+        )
 
     def _unwrap(self, call: S3Call, blob: bytes, context: dict[str, str], prefix: bytes) -> bytes:
         given = customer_key.parse(call.request.headers, prefix)

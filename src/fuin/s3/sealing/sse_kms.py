@@ -108,10 +108,18 @@ class SseKms(Scheme):
         kept = await bucket_keys.bucket_key(call, target.key, context, bucket.region)
         return replace(target, blob=kept.blob, wrapped=wrapping.wrap(kept.take_wrap(), data_key, full))
 
-    async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
+    async def _open(
+        self,
+        call: S3Call,
+        bucket: Bucket,
+        stored: StoredEncryption,
+        key: str,
+        context: dict[str, str],
+        for_upload: bool,
+    ) -> bytes:
         self.check_caller(call)
         try:
-            return await self._ask_for_stored(call, bucket, stored, key, stored.kms_context(bucket.name, key))
+            return await self._ask_for_stored(call, bucket, stored, key, context)
         except NotAuthorized as error:
             raise error.rephrase(hint=_WHY_DECRYPT if for_upload else "") from None
 
@@ -121,7 +129,7 @@ class SseKms(Scheme):
         if not stored.wrapped:
             return await on_behalf.open_data_key(call, stored.blob, context, bucket.region)
         bucket_key = await bucket_keys.open_bucket_key(call, stored.blob, context, bucket.region)
-        return wrapping.unwrap(bucket_key.plaintext.reveal(), stored.wrapped, stored.full_context(bucket.name, key))
+        return wrapping.unwrap(bucket_key.prf, stored.wrapped, stored.full_context(bucket.name, key))
 
     def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
         """Return the data key for the header of the message; AWS's SDKs do not open one under a bucket key."""

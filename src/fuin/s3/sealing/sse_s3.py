@@ -43,8 +43,15 @@ class SseS3(Scheme):
         made = await on_behalf.service_data_key(call, bucket.account, context, bucket.region)
         return self.new_data_key(choice, made)
 
-    async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
-        context = stored.full_context(bucket.name, key)
+    async def _open(
+        self,
+        call: S3Call,
+        bucket: Bucket,
+        stored: StoredEncryption,
+        key: str,
+        context: dict[str, str],
+        for_upload: bool,
+    ) -> bytes:
         return await on_behalf.open_service_data_key(call, stored.blob, context, bucket.region)
 
     def etag(self, md5: str | None) -> str:

@@ -59,7 +59,10 @@ class Bucket:
 
     def setting(self, name: str) -> str | None:
         """Return the document of a setting, or None while it is not set."""
-        return next((document for found, document in self.settings if found == name), None)
+        for found, document in self.settings:
+            if found == name:
+                return document
+        return None
 
 
 def insert_bucket(conn: Connection, bucket: Bucket) -> None:

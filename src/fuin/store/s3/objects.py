@@ -27,7 +27,6 @@ _COLUMNS = select(
     _o.c.checksum, _o.c.upload_id, _o.c.part_count, *labels.columns(_o),
 )  # fmt: skip
 _BEFORE_FIELDS = 3
-_FIELDS = tuple(column.name for column in _COLUMNS.selected_columns)[_BEFORE_FIELDS : -labels.COUNT]
 _COUNT = len(_COLUMNS.selected_columns)
 _FIND = VersionSelect(_COLUMNS)
 # Most objects have one part, which comes in the same row; so a GET asks the database once.
@@ -44,7 +43,7 @@ _SET_LOCK = update(_o).where(_o.c.id == _ID).values(object_lock=schema.parameter
 _PARTS = PreparedSelect(select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.number))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each request makes one, which would take five times as long
 class Object:
     """An object's row. `etag` has no quotes; `encryption` and `checksum` are JSON.
 
@@ -82,8 +81,11 @@ class DeleteMarker(NamedTuple):
 
 
 def _object(name: ObjectName, version: str, row: Any, parts: tuple[Part, ...]) -> Object:
-    values: dict[str, Any] = dict(zip(_FIELDS, row[_BEFORE_FIELDS : -labels.COUNT], strict=True))
-    return Object(name=name._replace(version=version), labels=labels.parse_row(row), parts=parts, **values)
+    etag, size, modified, encryption, checksum, upload_id, part_count = row[_BEFORE_FIELDS : -labels.COUNT]
+    return Object(
+        ObjectName(name.bucket, name.key, version), etag, size, modified, labels.parse_row(row), encryption, checksum,
+        upload_id, part_count, parts,
+    )  # fmt: skip
 
 
 def head_object(conn: Connection, name: ObjectName) -> Object | None:

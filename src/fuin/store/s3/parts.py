@@ -11,7 +11,7 @@ from fuin.store.engine import schema
 _AT_ONCE = 500  # parameters of one IN list
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each request makes one, which would take five times as long
 class Part:
     """A part of an object or upload; an object put in one request has one part, number 1.
 
