@@ -35,9 +35,6 @@ from fuin.settings import Settings
 from fuin.store.engine import installation
 from fuin.store.store import Store
 
-user_app = typer.Typer(help="Users, their access keys and policies.", no_args_is_help=True)
-account_app = typer.Typer(help="Accounts.", no_args_is_help=True)
-
 Result = TypeVar("Result")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 PolicyFile = Annotated[
@@ -75,7 +72,6 @@ def with_server(
     return asyncio.run(run())
 
 
-@user_app.command("add")
 def add_user(
     name: Name,
     data: Data = DEFAULT_DATA,
@@ -102,7 +98,6 @@ def add_user(
     _print(with_server(settings_of(data, database), passphrase_file, act), json_output)
 
 
-@user_app.command("policy")
 def put_policy(
     name: Name,
     file: PolicyFile,
@@ -127,7 +122,6 @@ def put_policy(
         typer.echo(escape(f"warning: {finding.line}"), err=True)
 
 
-@account_app.command("add")
 def add_account(
     account_id: AccountId,
     data: Data = DEFAULT_DATA,

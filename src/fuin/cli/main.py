@@ -1,21 +1,52 @@
-"""The `fuin` command: serve, administer, look at the log, and encrypt files."""
+"""The `fuin` command, its exit statuses, and its end by a signal.
+
+An error that is expected is one line on standard error and status 1; a word or an option that does not exist is status
+2. A signal that ends a command lets it clean up first: no file appears in part, also when a terminal is closed.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
+from typing import TYPE_CHECKING
 
-from fuin.cli.verbs import VERBS, command
+from fuin.cli.deferred_crt import defer_crt
+from fuin.cli.error_text import text_of_error
+from fuin.cli.verbs import command
 from fuin.errors import FuinError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_ENDING = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
+_OWN_ENDING = ("serve",)  # it ends as its supervisor decides
 
 
 def main() -> None:
-    """Run the command line; an expected error is one line on standard error and exit status 1."""
-    asked = [name for name in sys.argv[1:2] if name in VERBS]
+    """Run the command line."""
+    asked = [word for word in sys.argv[1:] if not word.startswith("-")][:3]
+    defer_crt()
+    if asked[:1] != [*_OWN_ENDING]:
+        _end_on_signals()
     try:
-        command(asked or VERBS)()
+        command(asked)()
     except (FuinError, OSError) as error:
-        sys.stderr.write(f"fuin: {error}\n")
+        sys.stderr.write(f"fuin: {text_of_error(error)}\n")
         sys.exit(1)
+
+
+def _end_on_signals() -> None:
+    for number in _ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End the command as an error would: what it has begun is taken back; a second signal ends it at once."""
+    for each in _ENDING:
+        signal.signal(each, signal.SIG_DFL)
+    sys.stderr.write(f"fuin: {_ENDING[signal.Signals(number)]}\n")
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

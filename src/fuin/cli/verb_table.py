@@ -1,0 +1,91 @@
+"""The verbs of the `fuin` command: the module that has each, and its summary in the help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+DAILY = "Every day, over the wire: Fuin or AWS, as the credentials say"
+SERVER = "The server, on its own machine"
+LOOK = "What happened, and what would"
+
+
+class Verb(NamedTuple):
+    """A verb: its module below this folder, the function or the Typer there, and its summary."""
+
+    module: str
+    attribute: str
+    summary: str
+    panel: str | None = None
+
+
+class Group(NamedTuple):
+    """A word that other verbs follow."""
+
+    summary: str
+    verbs: Mapping[str, Verb | Group]
+    panel: str | None = None
+
+
+VERBS: dict[str, Verb | Group] = {
+    "encrypt": Verb("encrypt", "encrypt", "Encrypt a file under a new data key from a KMS key.", DAILY),
+    "decrypt": Verb("encrypt", "decrypt", "Decrypt a file that `fuin encrypt` or an AWS Encryption SDK wrote.", DAILY),
+    "key": Group(
+        "KMS keys.",
+        {
+            "dependents": Verb(
+                "key_dependents", "key_dependents",
+                "Show how much depends on a key, and on each of its key materials: exact numbers, and plaintext bytes.",
+            ),
+        },
+        DAILY,
+    ),
+    "serve": Verb("serve", "serve", "Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.", SERVER),
+    "init": Verb(
+        "init", "init",
+        "Make an installation of many nodes in an empty PostgreSQL database; a second time it changes nothing.", SERVER,
+    ),
+    "nodes": Verb("nodes", "nodes",
+        "List the nodes of an installation: version, lease, the epoch in force, the head of the log, and load.",
+        SERVER,
+    ),
+    "move": Verb("move", "move",
+        "Move a server's data into an installation of many nodes, or back into a new data folder.", SERVER),
+    "user": Group(
+        "Users, their access keys and policies.",
+        {
+            "add": Verb("admin", "add_user", "Add a user with one access key; its secret is shown only now."),
+            "policy": Verb("admin", "put_policy",
+                "Replace a user's inline policy; it holds in all workers when the command returns."),
+        },
+        DAILY,
+    ),
+    "account": Group(
+        "Accounts.",
+        {"add": Verb("admin", "add_account",
+            "Add an account with a root access key; its secret is shown only now.")},
+        SERVER,
+    ),
+    "clock": Verb("clock", "app", "The wall clock, the counted time, and what waits for them to agree.", SERVER),
+    "ledger": Verb("ledger", "app", "The ledger of what depends on each key.", SERVER),
+    "verify": Verb("verify", "verify",
+        "Prove on the raw store that each object is whole, opens through KMS only, and is what the index says.",
+        SERVER,
+    ),
+    "rewrap": Verb("rewrap", "rewrap",
+        "Encrypt the data keys of stored objects under another KMS key, or under the newest material of their key.",
+        SERVER,
+    ),
+    "audit": Verb("audit", "app", "The tamper-evident log of every use of a key and every request.", LOOK),
+    "explain": Verb("explain", "explain",
+        "Show what happened in a request: who asked, which key, why it was allowed or refused, what was stored.", LOOK,
+    ),
+    "who-can": Verb("who_can", "who_can_command",
+        "Show who can do something now, why, and under which conditions.", LOOK),
+    "simulate": Verb("simulate", "simulate",
+        "Show what would be decided, and why, without doing anything; the exit status is 1 if anything is refused.",
+        LOOK,
+    ),
+    "policy": Verb("policy", "app", "Policies: likely mistakes, and the least policy that is needed.", LOOK),
+    "version": Verb("version", "version", "Print the version."),
+}  # fmt: skip
