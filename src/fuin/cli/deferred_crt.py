@@ -2,21 +2,28 @@
 
 import importlib
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
 _NAME = "_awscrt"
+_LOCK = threading.RLock()
 
 
 class _DeferredModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        del sys.modules[_NAME]
-        real = importlib.import_module(_NAME)
-        vars(self).update(vars(real))  # from now on the stand-in has what the real one has
-        sys.modules[_NAME] = self
-        return getattr(real, name)
+        with _LOCK:  # threads may need it at the same time
+            if "__file__" not in vars(self):
+                del sys.modules[_NAME]
+                real = importlib.import_module(_NAME)
+                vars(self).update(vars(real))  # from now on the stand-in has what the real one has
+                sys.modules[_NAME] = self
+        try:
+            return vars(self)[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 def defer_crt() -> None:

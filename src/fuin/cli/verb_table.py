@@ -28,15 +28,79 @@ class Group(NamedTuple):
 
 
 VERBS: dict[str, Verb | Group] = {
+    "ls": Verb("files.listing", "list_objects", "List buckets, or objects and folders.", DAILY),
+    "cp": Verb("files.copy_command", "copy_files", "Copy files to S3, objects to files, or objects within S3.", DAILY),
+    "cat": Verb("files.listing", "print_objects", "Print objects to standard output, one after the other.", DAILY),
+    "rm": Verb("files.listing", "remove_objects",
+        "Remove objects; with --recursive everything below, after asking.", DAILY),
+    "bucket": Group(
+        "Buckets.",
+        {
+            "create": Verb("files.bucket", "create_bucket",
+                "Make a bucket, whose objects may be encrypted under a KMS key by default."),
+            "list": Verb("files.bucket", "list_buckets", "List the buckets."),
+            "show": Verb("files.bucket", "show_bucket",
+                "Show a bucket's Region, default encryption, versions and policy."),
+            "remove": Verb("files.bucket", "remove_bucket", "Remove a bucket, which must be empty."),
+        },
+        DAILY,
+    ),
     "encrypt": Verb("encrypt", "encrypt", "Encrypt a file under a new data key from a KMS key.", DAILY),
     "decrypt": Verb("encrypt", "decrypt", "Decrypt a file that `fuin encrypt` or an AWS Encryption SDK wrote.", DAILY),
     "key": Group(
         "KMS keys.",
         {
+            "create": Verb("kms.keys", "create_key", "Make a key, and print its ARN."),
+            "list": Verb("kms.keys", "list_keys", "List the keys with their aliases, states and descriptions."),
+            "show": Verb("kms.keys", "show_key", "Show a key: state, aliases, rotation, tags and when it was made."),
+            "enable": Verb("kms.keys", "enable_key", "Enable a key, so that it can be used."),
+            "disable": Verb("kms.keys", "disable_key",
+                "Disable a key: what is encrypted under it cannot be opened until it is enabled."),
+            "rotate": Verb("kms.keys", "rotate_key",
+                "Rotate a key now; with --every from now on by itself, with --off no longer."),
+            "delete": Verb("kms.keys", "delete_key",
+                "Schedule a key's deletion: after so many days nothing under it can ever be opened."),
+            "cancel-deletion": Verb("kms.keys", "cancel_deletion", "Cancel a key's deletion; it is disabled then."),
+            "policy": Group(
+                "A key's policy.",
+                {
+                    "show": Verb("kms.rights", "show_policy", "Print a key's policy."),
+                    "put": Verb("kms.rights", "put_policy", "Replace a key's policy."),
+                },
+            ),
+            "grants": Group(
+                "A key's grants.",
+                {
+                    "list": Verb("kms.rights", "list_grants", "List a key's grants."),
+                    "create": Verb("kms.rights", "create_grant",
+                        "Grant the use of a key, and print the grant's id."),
+                    "revoke": Verb("kms.rights", "revoke_grant",
+                        "Revoke a grant; on Fuin it holds nowhere any longer when the command returns."),
+                },
+            ),
+            "tags": Group(
+                "A key's tags.",
+                {
+                    "list": Verb("kms.rights", "list_tags", "List a key's tags."),
+                    "add": Verb("kms.rights", "add_tags", "Add tags to a key, or change their values."),
+                    "remove": Verb("kms.rights", "remove_tags", "Remove tags from a key."),
+                },
+            ),
             "dependents": Verb(
                 "key_dependents", "key_dependents",
                 "Show how much depends on a key, and on each of its key materials: exact numbers, and plaintext bytes.",
             ),
+        },
+        DAILY,
+    ),
+    "alias": Group(
+        "Names of keys.",
+        {
+            "list": Verb("kms.aliases", "list_aliases", "List the aliases and their keys."),
+            "create": Verb("kms.aliases", "create_alias", "Give a key a name."),
+            "move": Verb("kms.aliases", "move_alias",
+                "Point an alias at another key; what is encrypted already stays under the old one."),
+            "remove": Verb("kms.aliases", "remove_alias", "Remove an alias; its key stays."),
         },
         DAILY,
     ),

@@ -1,0 +1,51 @@
+"""How the command line names a key: by its id, ARN or alias."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fuin.errors import FuinError
+
+if TYPE_CHECKING:
+    from fuin.cli.wire.client import Client
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="A key: its id, ARN or alias.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="A tag; may be repeated.")]
+_ALIAS = "alias/"
+
+
+def find_key_id(client: Client, key: str) -> str:
+    """Return the id or ARN that all requests take: most do not take an alias. Raises WireError."""
+    if key.startswith(_ALIAS) or f":{_ALIAS}" in key:
+        answer = client.ask("describe_key", f"key {key}", KeyId=key)
+        return str(answer["KeyMetadata"]["Arn"])
+    return key
+
+
+def alias_name(text: str) -> str:
+    """Return the name of an alias, which may be written without its beginning."""
+    return text if text.startswith(_ALIAS) or ":" in text else f"{_ALIAS}{text}"
+
+
+def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
+    """Return the pairs of NAME=VALUE arguments; raises BadParameter."""
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter(f"{option} takes NAME=VALUE, not {pair!r}")
+        if name in found:
+            raise typer.BadParameter(f"{option} has {name!r} twice")
+        found[name] = value
+    return found
+
+
+def read_document(text: str) -> str:
+    """Return the policy in a file; raises FuinError, OSError."""
+    with open(text, encoding="utf-8") as file:
+        try:
+            return file.read()
+        except UnicodeDecodeError:
+            raise FuinError(f"{text} is not a text in UTF-8") from None
