@@ -25,6 +25,7 @@ from fuin.cli.options import (
 )
 from fuin.cli.reading import require_data
 from fuin.cli.terminal_escape import escape
+from fuin.cli.text_file import read_text
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.identity.administration import PreparedKey
@@ -112,7 +113,7 @@ def put_policy(
 
     **Example**: `fuin user policy alice writer.json --data ./fuin-data`
     """
-    document = file.read_text(encoding="utf-8")
+    document = read_text(file)
 
     async def act(store: Store, keyholder: Keyholder, first: str) -> None:
         await administration.put_user_policy(store, keyholder, account or first, name, document)

@@ -6,12 +6,13 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from fuin.cli.standard_streams import standard_input
 from fuin.envelope import files
 from fuin.envelope.kms import KmsClient
 from fuin.envelope.output import whole_file
@@ -139,7 +140,7 @@ def _streams(
 @contextmanager
 def _input(file: str) -> Iterator[files.BinarySource]:
     if file == STREAM:
-        yield cast("files.BinarySource", sys.stdin.buffer)  # typeshed's BinaryIO has no readinto
+        yield standard_input()
         return
     with Path(file).open("rb", buffering=0) as source:
         yield source

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UMASK_LOCK = threading.Lock()
+_UNFINISHED: set[Path] = set()
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
@@ -44,6 +45,7 @@ def whole_file(target: Path, *, force: bool) -> Iterator[BinaryIO]:
         return
     temporary = place.with_name(f".{place.name[:200]}.{secrets.token_hex(6)}.tmp")
     mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o666 & ~_read_umask()
+    _UNFINISHED.add(temporary)
     try:
         # For this user alone until it is whole, so that what a sudden end leaves behind can be read by nobody else.
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
@@ -57,6 +59,14 @@ def whole_file(target: Path, *, force: bool) -> Iterator[BinaryIO]:
             raise OSError(error.errno, os.strerror(error.errno or 0), str(target)) from error  # not the temporary name
         raise
     finally:
+        _UNFINISHED.discard(temporary)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def remove_unfinished() -> None:
+    """Remove the files that are being written, in a process that ends without waiting for its threads."""
+    for temporary in tuple(_UNFINISHED):
         with suppress(OSError):
             temporary.unlink()
 

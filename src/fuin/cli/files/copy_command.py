@@ -16,6 +16,7 @@ from fuin.cli.files.download import download, look, stream
 from fuin.cli.files.parts import Stopped, Workers
 from fuin.cli.files.progress_line import ProgressLine
 from fuin.cli.files.upload import Encryption, Target, copy, upload, upload_stream
+from fuin.cli.standard_streams import standard_input
 from fuin.cli.terminal_escape import escape
 from fuin.cli.wire.client import Client
 from fuin.cli.wire.command import client_command
@@ -138,7 +139,7 @@ class _Copying:
         if last == STREAM:
             stream(self._client, parse_object(sources[0]), sys.stdout.buffer, self._progress.advance)
         else:
-            upload_stream(sys.stdin.buffer, self._target(parse_object(last)), self._workers, self._progress.advance)
+            upload_stream(standard_input(), self._target(parse_object(last)), self._workers, self._progress.advance)
 
     def _target(self, address: Path | Address) -> Target:
         if isinstance(address, Path):

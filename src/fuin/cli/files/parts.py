@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 
 MIB = 1024 * 1024
 PART = 8 * MIB
+_LAST = 3.0  # seconds that threads have to clean up after a signal
 LIMIT = 10_000  # parts of one upload: AWS
 LARGEST = 5 * 1024 * 1024 * MIB  # an object: AWS
 
@@ -89,17 +90,25 @@ class Workers:
         self._files = ThreadPoolExecutor(max(1, parallel // 2), "file")
         self._parts = ThreadPoolExecutor(parallel, "part")
         self._stop = threading.Event()
+        self._running: set[Future[None]] = set()
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Wait for all threads; after an error or a signal, let none begin anything."""
-        if kind is not None:
+        """Wait for all threads; after an error let none begin anything, and after a signal wait only shortly."""
+        if kind is None or issubclass(kind, Exception):
+            self._stop_all(is_failed=kind is not None, wait_for_all=True)
+        else:
+            self._stop_all(is_failed=True, wait_for_all=False)
+            wait(self._running, timeout=_LAST)
+
+    def _stop_all(self, *, is_failed: bool, wait_for_all: bool) -> None:
+        if is_failed:
             self._stop.set()
-        self._files.shutdown(cancel_futures=kind is not None)
-        self._parts.shutdown(cancel_futures=kind is not None)
+        for pool in (self._files, self._parts):
+            pool.shutdown(wait=wait_for_all, cancel_futures=is_failed)
 
     def stop(self, futures: list[Future[Result]]) -> None:
         """Let no further part begin, and wait for these."""
@@ -113,12 +122,11 @@ class Workers:
 
     def run_files(self, acts: Iterable[Callable[[], None]], failed: Callable[[FuinError | OSError], None]) -> None:
         """Do all these, each of which may use `run_parts`; an error of one does not stop the others."""
-        running: set[Future[None]] = set()
         for act in acts:
-            running.add(self._files.submit(act))
-            if len(running) >= 4 * self.parallel:  # so that a million of files needs no memory
-                running = _report(running, FIRST_COMPLETED, failed)
-        _report(running, ALL_COMPLETED, failed)
+            self._running.add(self._files.submit(act))
+            if len(self._running) >= 4 * self.parallel:  # so that a million of files needs no memory
+                self._running = _report(self._running, FIRST_COMPLETED, failed)
+        self._running = _report(self._running, ALL_COMPLETED, failed)
 
     def start_part(self, act: Callable[[], Result]) -> Future[Result]:
         """Begin a part of a file, which may not wait for others."""

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from fuin.cli.files.parts import MIB, PART, FilePart, Span, Workers, finish, split
+from fuin.cli.standard_streams import read_full
 from fuin.errors import FuinError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def upload(source: Path, target: Target, workers: Workers, advance: Advance) -> 
 
 def upload_stream(source: BinaryIO, target: Target, workers: Workers, advance: Advance) -> None:
     """Write a stream to an object, in parts if it is long; raises WireError, OSError."""
-    piece, number = source.read(PART), 1
+    piece, number = read_full(source, PART), 1
     if len(piece) < PART:
         _put(target, {}, piece, advance)
         return
@@ -85,7 +86,7 @@ def upload_stream(source: BinaryIO, target: Target, workers: Workers, advance: A
                     running[number - 1 - workers.parallel].result()  # no more pieces are in memory than threads
                 running.append(workers.start_part(partial(_send_part, target, upload_id, number, piece, advance)))
                 number += 1
-                piece = source.read(PART << (number // _GROWTH))
+                piece = read_full(source, PART << (number // _GROWTH))
             _complete(target, upload_id, finish(running))
         except BaseException:
             workers.stop(running)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fuin.errors import FuinError
-
 if TYPE_CHECKING:
     from fuin.cli.wire.client import Client
 
@@ -40,12 +38,3 @@ def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
             raise typer.BadParameter(f"{option} has {name!r} twice")
         found[name] = value
     return found
-
-
-def read_document(text: str) -> str:
-    """Return the policy in a file; raises FuinError, OSError."""
-    with open(text, encoding="utf-8") as file:
-        try:
-            return file.read()
-        except UnicodeDecodeError:
-            raise FuinError(f"{text} is not a text in UTF-8") from None

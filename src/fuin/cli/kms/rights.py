@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from fuin.cli.kms.reference import Key, find_key_id, parse_pairs, read_document
+from fuin.cli.kms.reference import Key, find_key_id, parse_pairs
+from fuin.cli.text_file import read_text
 from fuin.cli.wire.client import Client
 from fuin.cli.wire.command import JsonOutput, client_command
 from fuin.cli.wire.show import print_json, print_table, say
@@ -47,7 +49,7 @@ def put_policy(client: Client, key: Key, file: File) -> None:
 
     **Example**: `fuin key policy put alias/reports policy.json`
     """
-    document = read_document(file)
+    document = read_text(Path(file))
     key_id = find_key_id(client, key)
     client.ask("put_key_policy", f"the policy of key {key}", KeyId=key_id, PolicyName="default", Policy=document)
     say(f"{key} has the policy of {file}")
