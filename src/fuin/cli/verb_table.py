@@ -118,9 +118,46 @@ VERBS: dict[str, Verb | Group] = {
     "user": Group(
         "Users, their access keys and policies.",
         {
+            "list": Verb("iam.users", "list_users", "List the account's users."),
+            "show": Verb("iam.users", "show_user", "Show a user: its access keys, groups and policies."),
+            "remove": Verb("iam.users", "remove_user",
+                "Remove a user, with its access keys and its own policies, after asking."),
+            "key": Group(
+                "A user's access keys.",
+                {
+                    "add": Verb("iam.users", "add_access_key",
+                        "Give a user another access key; its secret is shown only now."),
+                    "list": Verb("iam.users", "list_access_keys", "List a user's access keys."),
+                    "remove": Verb("iam.users", "remove_access_key",
+                        "Remove a user's access key; on Fuin no request with it is taken any longer when the command "
+                        "returns."),
+                },
+            ),
             "add": Verb("admin", "add_user", "Add a user with one access key; its secret is shown only now."),
             "policy": Verb("admin", "put_policy",
                 "Replace a user's inline policy; it holds in all workers when the command returns."),
+        },
+        DAILY,
+    ),
+    "group": Group(
+        "Groups of users.",
+        {
+            "add": Verb("iam.groups", "create_group", "Make a group."),
+            "list": Verb("iam.groups", "list_groups", "List the account's groups."),
+            "show": Verb("iam.groups", "show_group", "Show a group: its users and policies."),
+            "join": Verb("iam.groups", "add_member", "Put a user into a group."),
+            "leave": Verb("iam.groups", "remove_member", "Take a user out of a group."),
+            "remove": Verb("iam.groups", "remove_group",
+                "Remove a group with its own policies, after asking; its users stay."),
+        },
+        DAILY,
+    ),
+    "role": Group(
+        "Roles.",
+        {
+            "list": Verb("iam.groups", "list_roles", "List the account's roles."),
+            "show": Verb("iam.groups", "show_role", "Show a role: its policies, and who may assume it."),
+            "remove": Verb("iam.groups", "remove_role", "Remove a role with its own policies, after asking."),
         },
         DAILY,
     ),

@@ -65,7 +65,7 @@ class Client:
             raise wire_error(error, about) from error
         return answer
 
-    def items(self, operation: str, about: str, member: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+    def items(self, operation: str, about: str, member: str, **parameters: Any) -> Iterator[Any]:
         """Yield the members of all pages of a list; raises WireError."""
         for page in self.pages(operation, about, **parameters):
             yield from page.get(member, ())
