@@ -104,7 +104,21 @@ VERBS: dict[str, Verb | Group] = {
         },
         DAILY,
     ),
+    "inspect": Verb("look.inspect_command", "inspect_file",
+        "Show the envelope of an encrypted file: its keys, context and frames. No key is needed or used.", DAILY),
+    "status": Verb("look.settings_command", "show_status",
+        "Show whether the server answers and is ready, who you are there, and whether the clocks agree.", DAILY),
+    "config": Group(
+        "The settings that commands use.",
+        {
+            "show": Verb("look.settings_command", "show_config",
+                "Show the settings that commands would use, and where each comes from. No secret is shown."),
+        },
+        DAILY,
+    ),
     "serve": Verb("serve", "serve", "Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.", SERVER),
+    "doctor": Verb("look.doctor", "doctor",
+        "Look for what is unsafe on this machine: permissions, clock, memory, disk, TLS and passphrase.", SERVER),
     "init": Verb(
         "init", "init",
         "Make an installation of many nodes in an empty PostgreSQL database; a second time it changes nothing.", SERVER,
