@@ -55,3 +55,11 @@ def test_summaries_are_the_first_sentences() -> None:
     """What the help says of a verb without importing it is what the verb itself says."""
     for name, verb, text in _leaves(VERBS, typer.main.get_command(command())):
         assert verb.summary == " ".join(text.split("\n\n")[0].split()), name
+
+
+def test_each_command_has_an_example() -> None:
+    """The help of each command shows how it is used, by its own name."""
+    for name, verb, text in _leaves(VERBS, typer.main.get_command(command())):
+        if verb.attribute != "app":  # whose commands have their own
+            assert "**Example" in text, name
+            assert f"fuin {name}" in text, name

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from fuin.cli.standard_streams import standard_input
+from fuin.cli.wire.show import say
 from fuin.envelope import files
 from fuin.envelope.kms import KmsClient
 from fuin.envelope.output import whole_file
@@ -76,7 +77,8 @@ def encrypt(
     client = KmsClient(endpoint_url, region)
     pairs = parse_pairs(context)
     with _streams(file, target, "encrypting", force=force) as (source, sink, progress):
-        files.encrypt(source, sink, client, key, pairs, progress)
+        arn = files.encrypt(source, sink, client, key, pairs, progress)
+    _say_written(target, arn)
 
 
 def decrypt(
@@ -104,7 +106,13 @@ def decrypt(
     client = KmsClient(endpoint_url, region)
     pairs = parse_pairs(context)
     with _streams(file, target, "decrypting", force=force) as (source, sink, progress):
-        files.decrypt(source, sink, client, progress, key=key, context=pairs)
+        arn = files.decrypt(source, sink, client, progress, key=key, context=pairs)
+    _say_written(target, arn)
+
+
+def _say_written(target: str, arn: str) -> None:
+    if target != STREAM:
+        say(f"wrote {target} (key {arn})")
 
 
 def parse_pairs(pairs: list[str] | None) -> dict[str, str]:
