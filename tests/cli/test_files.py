@@ -6,10 +6,14 @@ import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fuin.cli.files import parts
+from fuin.cli.files import download, parts, upload
+from fuin.cli.files.address import Address
+from fuin.cli.wire.client import Client
+from fuin.errors import FuinError
 from tests.cli.daily import Daily, new_user
 from tests.support.policies import allow
 from tests.support.server import Server
@@ -148,6 +152,48 @@ def test_errors_of_files(fuin: Daily, bucket: str, data: Path, tmp_path: Path) -
         assert fuin.refuse(*words) == says
     assert there.read_bytes() == b"old"
     assert f"{bucket}-k" not in fuin("bucket", "list").out
+
+
+def test_upload_that_fails_leaves_nothing(
+    fuin: Daily, server: Server, bucket: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a part is refused, or the file changes meanwhile, the upload ends, and its parts with it."""
+    real = upload._send_part
+
+    def fail(target: upload.Target, upload_id: str, number: int, *rest: Any) -> Any:
+        if number == 2:
+            raise FuinError("part 2 fails")
+        return real(target, upload_id, number, *rest)
+
+    def touch(target: upload.Target, upload_id: str, number: int, *rest: Any) -> Any:
+        os.utime(data / "large", (number, number))
+        return real(target, upload_id, number, *rest)
+
+    large = data / "large"
+    for act, says in ((fail, "part 2 fails"), (touch, f"{large} was changed while it was read; copy it again")):
+        monkeypatch.setattr(upload, "_send_part", act)
+        assert fuin.refuse("cp", large, f"s3://{bucket}/large") == says
+        assert "Uploads" not in server.client("s3").list_multipart_uploads(Bucket=bucket)
+    assert fuin("ls", f"s3://{bucket}").out == ""
+
+
+def test_object_that_is_replaced_meanwhile(
+    fuin: Daily, server: Server, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A download is one version of the object or nothing."""
+    s3 = server.client("s3")
+    s3.put_object(Bucket=bucket, Key="x", Body=b"first")
+
+    def look(client: Client, source: Address) -> download.Seen:
+        seen = real(client, source)
+        s3.put_object(Bucket=bucket, Key="x", Body=b"other")
+        return seen
+
+    real = download.look
+    monkeypatch.setattr("fuin.cli.files.copy_command.look", look)
+    says = f"s3://{bucket}/x was changed while it was read; try it again"
+    assert fuin.refuse("cp", f"s3://{bucket}/x", tmp_path) == says
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_key_that_leads_out_of_the_folder(fuin: Daily, server: Server, bucket: str, tmp_path: Path) -> None:

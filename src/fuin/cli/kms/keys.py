@@ -79,10 +79,10 @@ def _refuse_taken(client: Client, name: str) -> None:
     raise FuinError(f"{name} exists already: choose another name, or point it elsewhere with `fuin alias move`")
 
 
-def _usual_usage(spec: str) -> str | None:
+def _usual_usage(spec: str) -> str:
     if spec.startswith("HMAC_"):
         return "GENERATE_VERIFY_MAC"
-    return "SIGN_VERIFY" if spec.startswith(("ECC_", "ML_DSA_")) else None
+    return "SIGN_VERIFY" if spec.startswith(("ECC_", "ML_DSA_")) else "ENCRYPT_DECRYPT"
 
 
 @client_command("kms")

@@ -16,10 +16,10 @@ _ALIAS = "alias/"
 
 def find_key_id(client: Client, key: str) -> str:
     """Return the id or ARN that all requests take: most do not take an alias. Raises WireError."""
-    if key.startswith(_ALIAS) or f":{_ALIAS}" in key:
-        answer = client.ask("describe_key", f"key {key}", KeyId=key)
-        return str(answer["KeyMetadata"]["Arn"])
-    return key
+    if not key.startswith(_ALIAS) and f":{_ALIAS}" not in key:
+        return key
+    found = client.ask("describe_key", f"key {key}", KeyId=key)["KeyMetadata"]
+    return str(found["KeyId"] if key.startswith(_ALIAS) else found["Arn"])  # an ARN may be of another account
 
 
 def alias_name(text: str) -> str:

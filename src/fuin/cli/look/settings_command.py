@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
@@ -24,6 +25,8 @@ from fuin.errors import FuinError
 
 _VARIABLES = ("AWS_CA_BUNDLE", "FUIN_DATA", "FUIN_DATABASE", "FUIN_BLOBS")
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_S3")
+_NOT_READY = 503
+_STATUSES = (200, _NOT_READY)
 _WAIT = 5.0  # seconds for an answer about health
 _SKEW = 60.0  # seconds between the clocks that are worth a word; a request fails above 300
 
@@ -68,13 +71,12 @@ def _ask_health(endpoint: str) -> tuple[dict[str, str], bool, float | None]:
         raise FuinError(f"{endpoint} does not answer: {words}; see AWS_ENDPOINT_URL, or give --endpoint-url") from error
     with answer:
         text, date, status = answer.read(65536), answer.headers.get("Date"), answer.status
-    try:
-        parts = json.loads(text)
-    except ValueError:
-        parts = {}
-    health = {name: str(value) for name, value in parts.items()} if isinstance(parts, dict) else {}
+    health: dict[str, str] = {"status": "answers"}  # another server has no such page
+    if status in _STATUSES:
+        with contextlib.suppress(ValueError, AttributeError):
+            health |= {name: str(value) for name, value in json.loads(text).items()}
     ahead = None if date is None else parsedate_to_datetime(date).timestamp() - time.time()
-    return health or {"status": f"answers with status {status}"}, status == 200, ahead
+    return health, status != _NOT_READY, ahead
 
 
 def _context(url: str) -> Any:
