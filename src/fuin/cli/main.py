@@ -30,7 +30,7 @@ def main() -> None:
     """Run the command line."""
     asked = [word for word in sys.argv[1:] if not word.startswith("-")][:3]
     defer_crt()
-    if asked[:1] != [*_OWN_ENDING]:
+    if not asked or asked[0] not in _OWN_ENDING:
         _end_on_signals()
     try:
         command(asked)()
@@ -73,6 +73,8 @@ def _watch(reader: int) -> None:
     A signal that comes in the moment before a call that waits is only noted by Python, until that call returns.
     """
     number = os.read(reader, 1)[0]
+    while signal.getsignal(number) not in {_end, signal.SIG_DFL}:  # the command has a handler of its own
+        number = os.read(reader, 1)[0]
     threading.Event().wait(_GRACE)
     sys.stderr.write(f"fuin: {_ENDING[signal.Signals(number)]}\n")
     _leave(number)
