@@ -55,10 +55,11 @@ def test_a_policy_with_anything_unknown_is_refused(server: Server, tmp_path: Pat
     ("arguments", "says"),
     [
         (["user", "add", "a b"], "64 letters"),
-        (["user", "add", "twice"], "twice"),
+        (["user", "add", "twice"], "user twice exists already"),
+        (["user", "policy", "nobody", __file__], "not valid JSON"),
         (["account", "add", "12"], "twelve digits"),
-        (["account", "add", "123456789012"], "123456789012"),
-        (["user", "add", "elsewhere", "--account", "999999999999"], "999999999999"),
+        (["account", "add", "123456789012"], "account 123456789012 exists already"),
+        (["user", "add", "elsewhere", "--account", "999999999999"], "there is no account 999999999999"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_status_1(server: Server, arguments: list[str], says: str) -> None:
@@ -68,6 +69,21 @@ def test_what_cannot_be_is_one_line_and_status_1(server: Server, arguments: list
     assert done.returncode == 1
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_policy_that_is_no_text_is_refused(server: Server, tmp_path: Path) -> None:
+    """A file of other bytes is named; it is no fault of the command."""
+    (tmp_path / "policy.json").write_bytes(b"\xff")
+    done = server.fuin("user", "policy", "x", str(tmp_path / "policy.json"), "--data", str(server.data), check=False)
+    assert (done.returncode, done.stderr) == (1, f"fuin: {tmp_path}/policy.json is not a text in UTF-8\n")
+
+
+def test_address_that_is_taken(server: Server, tmp_path: Path) -> None:
+    """A second server at the same port says so, and makes nothing on the disk."""
+    data = tmp_path / "data"
+    done = server.fuin("serve", "--data", str(data), "--port", str(server.port), check=False)
+    says = f"fuin: port {server.port} of 127.0.0.1 is taken by another program; --port takes another one\n"
+    assert (done.returncode, done.stderr, data.exists()) == (1, says, False)
 
 
 def test_a_folder_without_a_server_is_named(tmp_path: Path, server: Server) -> None:

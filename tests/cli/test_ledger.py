@@ -133,7 +133,7 @@ def test_numbers_of_a_key_and_its_materials(folder: Folder) -> None:
 
 def test_each_dependent_is_listed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """One a line, over any number of pages; names that a terminal could take for a command are escaped."""
-    monkeypatch.setattr("fuin.cli.key._PAGE", 1)
+    monkeypatch.setattr("fuin.cli.key_dependents._PAGE", 1)
     current, old = f"material {folder.material.hex()}", f"material {OLD_MATERIAL.hex()}"
     assert folder.run("key", "dependents", "alias/mine", "--list").stdout.splitlines() == [
         f"object  s3://bucket/a  null  10 bytes  {current}",

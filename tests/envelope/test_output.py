@@ -1,12 +1,13 @@
 """Output files appear whole or not at all."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from fuin.envelope.output import whole_file
+from fuin.envelope.output import remove_unfinished, whole_file
 from fuin.errors import FuinError
 
 
@@ -43,6 +44,33 @@ def test_failure_keeps_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(FuinError, match="x"):
         write(target, b"new", force=True, error=FuinError("x"))
     assert target.read_bytes() == b"old"
+
+
+def test_unfinished_file_is_private(tmp_path: Path) -> None:
+    """Nobody else can read it until it is whole; then it has the permissions that any new file has."""
+    with whole_file(tmp_path / "out", force=False) as file:
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_errors_name_the_target(tmp_path: Path) -> None:
+    """The temporary name is nobody's concern."""
+    with pytest.raises(FileNotFoundError) as caught:
+        write(tmp_path / "no" / "out", b"text")
+    assert caught.value.filename == str(tmp_path / "no" / "out")
+    with pytest.raises(OSError, match="out") as full:
+        write(tmp_path / "out", b"text", error=OSError(errno.ENOSPC, "x"))
+    assert full.value.filename == str(tmp_path / "out")
+
+
+def test_process_that_ends_at_once_leaves_nothing(tmp_path: Path) -> None:
+    """What threads are writing is removed without them."""
+    writing = whole_file(tmp_path / "out", force=False)
+    writing.__enter__().write(b"text")
+    remove_unfinished()
+    assert list(tmp_path.iterdir()) == []
+    assert not writing.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
 
 
 def test_existing_file_is_refused(tmp_path: Path) -> None:

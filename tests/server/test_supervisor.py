@@ -211,7 +211,7 @@ def test_a_taken_port_is_a_clear_error(server: Server, tmp_path: Path) -> None:
     """The server says that the address is taken, and ends."""
     done = server.fuin("serve", "--data", str(tmp_path / "data"), "--port", str(server.port), check=False)
     assert done.returncode == 1
-    assert "ddress already in use" in done.stderr
+    assert "is taken by another program" in done.stderr
 
 
 def test_workers_do_not_inherit_the_root_secret(server: Server) -> None:

@@ -25,6 +25,7 @@ from fuin.cli.options import (
 )
 from fuin.cli.reading import require_data
 from fuin.cli.terminal_escape import escape
+from fuin.cli.text_file import read_text
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.identity.administration import PreparedKey
@@ -34,9 +35,6 @@ from fuin.server.joining import join
 from fuin.settings import Settings
 from fuin.store.engine import installation
 from fuin.store.store import Store
-
-user_app = typer.Typer(help="Users, their access keys and policies.", no_args_is_help=True)
-account_app = typer.Typer(help="Accounts.", no_args_is_help=True)
 
 Result = TypeVar("Result")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
@@ -75,7 +73,6 @@ def with_server(
     return asyncio.run(run())
 
 
-@user_app.command("add")
 def add_user(
     name: Name,
     data: Data = DEFAULT_DATA,
@@ -102,7 +99,6 @@ def add_user(
     _print(with_server(settings_of(data, database), passphrase_file, act), json_output)
 
 
-@user_app.command("policy")
 def put_policy(
     name: Name,
     file: PolicyFile,
@@ -117,7 +113,7 @@ def put_policy(
 
     **Example**: `fuin user policy alice writer.json --data ./fuin-data`
     """
-    document = file.read_text(encoding="utf-8")
+    document = read_text(file)
 
     async def act(store: Store, keyholder: Keyholder, first: str) -> None:
         await administration.put_user_policy(store, keyholder, account or first, name, document)
@@ -127,7 +123,6 @@ def put_policy(
         typer.echo(escape(f"warning: {finding.line}"), err=True)
 
 
-@account_app.command("add")
 def add_account(
     account_id: AccountId,
     data: Data = DEFAULT_DATA,

@@ -6,12 +6,14 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from fuin.cli.standard_streams import standard_input
+from fuin.cli.wire.show import say
 from fuin.envelope import files
 from fuin.envelope.kms import KmsClient
 from fuin.envelope.output import whole_file
@@ -75,7 +77,8 @@ def encrypt(
     client = KmsClient(endpoint_url, region)
     pairs = parse_pairs(context)
     with _streams(file, target, "encrypting", force=force) as (source, sink, progress):
-        files.encrypt(source, sink, client, key, pairs, progress)
+        arn = files.encrypt(source, sink, client, key, pairs, progress)
+    _say_written(target, arn)
 
 
 def decrypt(
@@ -103,7 +106,13 @@ def decrypt(
     client = KmsClient(endpoint_url, region)
     pairs = parse_pairs(context)
     with _streams(file, target, "decrypting", force=force) as (source, sink, progress):
-        files.decrypt(source, sink, client, progress, key=key, context=pairs)
+        arn = files.decrypt(source, sink, client, progress, key=key, context=pairs)
+    _say_written(target, arn)
+
+
+def _say_written(target: str, arn: str) -> None:
+    if target != STREAM:
+        say(f"wrote {target} (key {arn})")
 
 
 def parse_pairs(pairs: list[str] | None) -> dict[str, str]:
@@ -139,7 +148,7 @@ def _streams(
 @contextmanager
 def _input(file: str) -> Iterator[files.BinarySource]:
     if file == STREAM:
-        yield cast("files.BinarySource", sys.stdin.buffer)  # typeshed's BinaryIO has no readinto
+        yield standard_input()
         return
     with Path(file).open("rb", buffering=0) as source:
         yield source

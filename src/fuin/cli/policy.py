@@ -14,6 +14,7 @@ from fuin.access.policy import parse_policy
 from fuin.cli import suggest
 from fuin.cli.options import Json
 from fuin.cli.terminal_escape import escape
+from fuin.cli.text_file import read_text
 from fuin.errors import FuinError, MalformedPolicy
 
 app = typer.Typer(help="Policies: likely mistakes, and the least policy that is needed.", no_args_is_help=True)
@@ -41,7 +42,7 @@ def lint_file(file: File, kind: Kind = None, json_output: Json = False) -> None:
 
     **Example**: `fuin policy lint writer.json`
     """
-    document = file.read_text(encoding="utf-8")
+    document = read_text(file)
     chosen = guess(document) if kind is None else kind
     if chosen not in KINDS:
         raise FuinError(f"--kind takes one of {', '.join(KINDS)}")

@@ -21,6 +21,7 @@ from fuin.cli import evaluation
 from fuin.cli.options import DEFAULT_DATA, Data, Database, Json, settings_of
 from fuin.cli.reading import reading
 from fuin.cli.terminal_escape import escape
+from fuin.cli.text_file import read_text
 from fuin.errors import FuinError
 from fuin.store.engine import installation
 
@@ -68,8 +69,8 @@ def simulate(
     **Example**: `fuin simulate --principal user/alice --action s3:GetObject --resource s3://papers/a.txt`
     """
     facts = _facts(context or [])
-    extra = None if with_policy is None else with_policy.read_text(encoding="utf-8")
-    instead = None if resource_policy is None else resource_policy.read_text(encoding="utf-8")
+    extra = None if with_policy is None else read_text(with_policy)
+    instead = None if resource_policy is None else read_text(resource_policy)
     with reading(settings_of(data, database)) as store:
         holder = store.read_sync(_holder, principal)
         if extra is not None:

@@ -99,7 +99,7 @@ def decrypt(
     while count := source.readinto(buffer):
         _write_plaintext(target, reader, buffer[:count])
         progress(count)
-    reader.finish()
+    _finish(reader)
     return data_key.key_arn
 
 
@@ -112,8 +112,20 @@ def _read_start(source: BinarySource) -> bytes:
 
 
 def _write_plaintext(target: BinarySink, reader: Reader, data: memoryview) -> None:
-    for plaintext in reader.feed(data):
+    try:
+        opened = reader.feed(data)
+    except TamperedError as error:
+        place = f"at byte {reader.position:,} or after it"
+        raise TamperedError(f"the message was changed or damaged, {place}: {error}") from error
+    for plaintext in opened:
         target.write(plaintext)
+
+
+def _finish(reader: Reader) -> None:
+    try:
+        reader.finish()
+    except TamperedError as error:
+        raise TamperedError(f"the message was cut off after byte {reader.position:,}: {error}") from error
 
 
 def require_context(header: Header, context: Mapping[str, str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
+import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -13,6 +15,11 @@ from fuin.errors import FuinError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UMASK_LOCK = threading.Lock()
+_UNFINISHED: set[Path] = set()
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
@@ -37,18 +44,38 @@ def whole_file(target: Path, *, force: bool) -> Iterator[BinaryIO]:
             yield device
         return
     temporary = place.with_name(f".{place.name[:200]}.{secrets.token_hex(6)}.tmp")
-    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else None
+    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o666 & ~_read_umask()
+    _UNFINISHED.add(temporary)
     try:
-        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666), "wb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
+        # For this user alone until it is whole, so that what a sudden end leaves behind can be read by nobody else.
+        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
             yield file
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         _rename_to(temporary, place, force=force)
+    except OSError as error:
+        if error.filename == str(temporary) or (error.filename is None and error.errno in _FULL):
+            raise OSError(error.errno, os.strerror(error.errno or 0), str(target)) from error  # not the temporary name
+        raise
     finally:
-        with suppress(FileNotFoundError):
+        _UNFINISHED.discard(temporary)
+        with suppress(OSError):
             temporary.unlink()
+
+
+def remove_unfinished() -> None:
+    """Remove the files that are being written, in a process that ends without waiting for its threads."""
+    for temporary in tuple(_UNFINISHED):
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _read_umask() -> int:
+    with _UMASK_LOCK:  # it can only be read by setting it
+        mask = os.umask(0o077)
+        os.umask(mask)
+    return mask
 
 
 def _rename_to(temporary: Path, place: Path, *, force: bool) -> None:

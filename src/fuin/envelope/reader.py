@@ -26,7 +26,13 @@ class Reader:
         self._pending = memoryview(b"")  # the beginning of a frame; allocated when a piece first ends within one
         self._filled = 0
         self._sequence = 1
+        self._position = opener.header.length
         self._is_complete = False
+
+    @property
+    def position(self) -> int:
+        """Return the place in the message at which the next frame begins: all before it has proved genuine."""
+        return self._position
 
     def feed(self, data: Buffer) -> list[memoryview]:
         """Take the bytes that follow, in pieces of any size, and return the plaintext of the frames they complete.
@@ -86,5 +92,6 @@ class Reader:
         final = frame[: len(_END_MARK)] == _END_MARK
         plaintext = self._opener.open_frame(self._sequence, final, frame)
         self._sequence += 1
+        self._position += len(frame)
         self._is_complete = final
         return plaintext

@@ -67,8 +67,10 @@ async def add_user(
     """Add a user with one access key; raises FuinError, AlreadyExists or NotFound (the account)."""
     if not _NAME.fullmatch(name):
         raise FuinError("a user's name has 1 to 64 letters, digits and +=,.@_-")
+    if not await store.read(accounts.account_exists, account):
+        raise NotFound(f"there is no account {account}; `fuin account add` makes one")
     if await store.read(users.find_user, account, name) is not None:
-        raise AlreadyExists(f"there is a user {name} already")
+        raise AlreadyExists(f"user {name} exists already; `fuin user key add` gives it another access key")
     user = users.User(account, name, ids.new_user_id(), time.time())
     key = await prepare_access_key(keyholder, access_key_id, secret)
 
@@ -97,7 +99,7 @@ async def add_account(
     if len(account) != 12 or not (account.isascii() and account.isdigit()):
         raise FuinError("an account's number has twelve digits")
     if await store.read(accounts.account_exists, account):
-        raise AlreadyExists(f"there is an account {account} already")
+        raise AlreadyExists(f"account {account} exists already")
     key = await prepare_access_key(keyholder, access_key_id, secret)
 
     def insert(conn: Connection) -> None:

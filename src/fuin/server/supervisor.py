@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.audit.segments import segments
-from fuin.errors import StoreUnavailable
+from fuin.errors import FuinError, StoreUnavailable
 from fuin.server import (
     agreement,
     agreement_notes,
@@ -47,8 +48,8 @@ async def supervise(
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` gets the settings, the URL and, at the first start, the access key.
 
-    A node waits for its database as long as that takes. Raises AlreadyRunning, ChildFailed, OSError when the address
-    is taken, or FuinError for what does not pass.
+    A node waits for its database as long as that takes. Raises AlreadyRunning, ChildFailed, and FuinError
+    for an address that is taken and for what does not pass.
     """
     process.forbid_core_dumps()  # it may hold the passphrase
     process.learn_how_children_end()
@@ -56,7 +57,8 @@ async def supervise(
     end = Ending(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.begin)
-    with lock_data(settings), listen(settings) as listener, keyholding.Listener(settings) as holder_listener:
+    # The port first: where that is taken, nothing is made on the disk.
+    with listen(settings) as listener, lock_data(settings), keyholding.Listener(settings) as holder_listener:
         settings.draining.unlink(missing_ok=True)
         settings = with_tls(replace(settings, port=listener.getsockname()[1]))
         async with Patience(settings, listener.fileno(), end.asked) as patience:
@@ -194,13 +196,27 @@ async def first_of(event: asyncio.Event, task: asyncio.Task[None], ending: async
 
 @contextlib.contextmanager
 def listen(settings: Settings) -> Iterator[socket.socket]:
-    """Yield the listening socket that all workers share, so that a worker's end loses no waiting connection."""
+    """Yield the listening socket that all workers share, so that a worker's end loses no waiting connection.
+
+    Raises FuinError for an address that cannot be had.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-        listener.listen(1024)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(1024)
+        except OSError as error:
+            raise FuinError(_address_text(settings, error)) from error
         yield listener
+
+
+def _address_text(settings: Settings, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {settings.port} of {settings.host} is taken by another program; --port takes another one"
+    if error.errno == errno.EACCES:
+        return f"this user has no right to port {settings.port}; --port takes another one, from 1024 on"
+    return f"--host {settings.host} is no address of this machine ({error.strerror})"
 
 
 def with_tls(settings: Settings) -> Settings:

@@ -35,6 +35,11 @@ def self_signed(folder: Path, host: str, domains: tuple[str, ...] = ()) -> tuple
     return certificate, key
 
 
+def read_end(certificate: Path) -> float:
+    """Return the time at which a certificate ends; raises OSError, and ValueError for a file that is no certificate."""
+    return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc.timestamp()
+
+
 def _serve(certificate: Path, key: Path, domains: tuple[str, ...]) -> bool:
     """Return whether the two files exist, belong together, are valid long enough, and name the domains.
 

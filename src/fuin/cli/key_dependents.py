@@ -1,4 +1,4 @@
-"""`fuin key`: what depends on a KMS key."""
+"""`fuin key dependents`: how much depends on a KMS key."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from fuin.store.store import Store
 
-app = typer.Typer(help="KMS keys.", no_args_is_help=True)
-
 Named = Annotated[str, typer.Argument(metavar="KEY", help="A key: its id, ARN or alias.")]
 OfAccount = Annotated[str, typer.Option("--account", help="The account of a key without an ARN; the first one.")]
 OfRegion = Annotated[str, typer.Option("--region", help="The Region of a key without an ARN; the server's own.")]
@@ -53,12 +51,6 @@ class Summary:
     disks: VolumeTotals  # volumes and snapshots
 
 
-@app.callback()
-def _key() -> None:
-    pass
-
-
-@app.command("dependents")
 def key_dependents(
     key: Named, account: OfAccount = "", region: OfRegion = "", each: List = False, data: Data = DEFAULT_DATA,
     database: Database = "", json_output: JsonLines = False,

@@ -1,0 +1,1 @@
+"""Buckets and objects from the command line: list, copy, print and remove."""

@@ -1,0 +1,1 @@
+"""Users, groups and roles from the command line, over the wire."""
