@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-
 CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform ansible javascript evaluator go jsign)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps $(OPTIONS) -r
 
-.PHONY: venv demo serve test test-long cluster-demo cluster-test cluster-histories cluster-packages client-packages clients s3-conformance fuzz bench scale shapes lint format lock clean system-packages
+.PHONY: venv demo serve test test-long cluster-demo cluster-test cluster-histories cluster-packages client-packages clients database-packages databases s3-conformance fuzz bench scale shapes lint format lock clean system-packages
 
 venv: $(VENV)/.done ## the environment of the server, the tests and the checkers
 
@@ -75,10 +75,10 @@ serve: venv ## a permanent server on ./fuin-data
 	@$(BIN)/fuin serve --data fuin-data --port 8700
 
 test: venv $(CLIENTS) ## all tests in their short form
-	@$(PYTEST) -m "not long and not clients"
+	@$(PYTEST) -m "not long and not clients and not databases"
 
 test-long: venv $(CLIENTS) ## crash and property tests in their long form
-	@FUIN_LONG=1 $(PYTEST) -m "not clients"
+	@FUIN_LONG=1 $(PYTEST) -m "not clients and not databases"
 
 cluster-packages: ## PostgreSQL, patroni, etcd and haproxy from Debian; as root
 	@bash tests/system-packages.sh cluster
@@ -108,6 +108,12 @@ client-packages: ## clients of the object store from Debian; as root
 STORAGE_CLIENTS := system-packages client-packages $(patsubst %,.venv-%/.done,aws s3fs clients javascript-s3)
 clients: venv $(STORAGE_CLIENTS) ## clients of the object store on encrypted buckets with versions; a table of what each did
 	@$(BIN)/python -m pytest tests/interop/storage
+
+database-packages: ## PostgreSQL and its tools for backups from Debian; as root
+	@bash tests/system-packages.sh databases
+
+databases: venv database-packages .venv-aws/.done ## PostgreSQL's backups, columns and volumes: the commands of the pages, and each right taken away
+	@$(BIN)/python -m pytest tests/databases
 
 s3-conformance: venv .venv-s3-tests/.done ## ceph/s3-tests beside Fuin's server, compared with the failures that are expected
 	@$(BIN)/python -m tests.conformance

@@ -14,6 +14,7 @@ from tests.support.server import REPOSITORY
         ([], {"rclone", "postgresql", "ceph-osd"}),
         (["cluster"], {"patroni", "etcd-server", "haproxy"}),
         (["clients"], {"restic", "s3fs", "duplicity"}),
+        (["databases"], {"pgbackrest", "barman-cli-cloud"}),
     ],
 )
 def test_group_names_its_packages(group: list[str], packages: set[str]) -> None:
