@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 # The tests' data may be lost with the machine, and no test stops the machine.
 _SETTINGS = "fsync = off\nfull_page_writes = off\nshared_buffers = 32MB\nlog_min_messages = warning\n"
-_SUDO = """#!/bin/sh
-if [ "$1" = -u ]; then shift 2; exec setpriv --reuid={user} --regid={user} --clear-groups -- "$@"; fi
-exec "$@"
+# What the administrator of Fuin has in the environment is not the database's.
+_AS_USER = """unset ${{!AWS_*}} SSL_CERT_FILE REQUESTS_CA_BUNDLE NODE_EXTRA_CA_CERTS
+export HOME={folder}
+exec setpriv --reuid={user} --regid={user} --clear-groups --"""
+_SUDO = """#!/bin/bash
+if [ "$1" != -u ]; then exec "$@"; fi
+shift 2
+{as_user} "$@"
 """
-_SYSTEMCTL = """#!/bin/sh
-exec setpriv --reuid={user} --regid={user} --clear-groups -- {pg_ctl} -D {data} -l {log} -m fast -w -s "$1" </dev/null
+_SYSTEMCTL = """#!/bin/bash
+{as_user} {pg_ctl} -D {data} -l {folder}/log -m fast -w -s "$1" </dev/null
 """
 
 
@@ -57,7 +62,8 @@ class Service(PostgresServer):
             file.write(place + _SETTINGS + settings)
         folder = postgres.programs()
         assert folder is not None
-        words = {"user": USER, "pg_ctl": folder / "pg_ctl", "data": self.data, "log": self.folder / "log"}
+        words: dict[str, object] = {"pg_ctl": folder / "pg_ctl", "data": self.data, "folder": self.folder}
+        words["as_user"] = _AS_USER.format(user=USER, folder=self.folder)
         for name, text in (("sudo", _SUDO), ("systemctl", _SYSTEMCTL)):
             (self.bin / name).write_text(text.format(**words))
             (self.bin / name).chmod(0o755)

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from tests.databases.place import Service, missing
 from tests.support.processes import wait_until
-from tests.support.server import REGION, Server, User
+from tests.support.server import FUIN, REGION, Server, User, run
 
 pytestmark = [
     pytest.mark.real,
@@ -231,7 +231,7 @@ def test_point_in_time_under_another_key(shop: Shop) -> None:
     shop.set_default(second)
     shop.database.stop()  # its last log is archived under the second key
     words = ("rewrap", f"s3://{BUCKET}/", "--to", second, "--all-versions", "--data", str(shop.server.data))
-    shop.server.fuin(*words, **shop.server.client_environment())
+    run([str(FUIN), *words], shop.server.client_environment())
     kms.disable_key(KeyId=shop.key_arn)
     before = len(shop.uses())
     try:

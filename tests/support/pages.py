@@ -9,6 +9,8 @@ from tests.support.server import AWS, FUIN, REPOSITORY, run
 
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
+_PROGRAM = re.compile(r"```python\n# (\w+\.py)\n(.*?)```", re.DOTALL)
+
 Shown = tuple[str, list[str]]
 
 
@@ -23,11 +25,22 @@ def commands(text: str) -> list[Shown]:
     for line in "".join(_BLOCK.findall(text)).splitlines():
         if line.startswith("$ "):
             found.append((line[2:], []))
-        elif line.startswith("> "):
+        elif line.startswith("> ") or line == ">":
             found[-1] = (f"{found[-1][0]}\n{line[2:]}", [])
         elif line.strip():
             found[-1][1].append(line)
     return found
+
+
+def programs(text: str) -> dict[str, str]:
+    """Return the programs of a page by the names of their files, which are their first lines."""
+    return dict(_PROGRAM.findall(text))
+
+
+def write_programs(path: Path, folder: Path) -> None:
+    """Write the programs of a page into a folder."""
+    for name, text in programs(path.read_text(encoding="utf-8")).items():
+        (folder / name).write_text(text)
 
 
 def missing(shown: list[str], output: str) -> list[str]:
@@ -50,20 +63,19 @@ def run_page(
     is_refusal: Callable[[Shown], bool],
     *,
     replacements: Mapping[str, str] | None = None,
-    programs: Path | None = None,
+    shims: Path | None = None,
 ) -> None:
     """Run a page's commands in `folder`; each ends as the page means it to, and prints what the page shows.
 
-    Text of the page in `replacements` is replaced by what it is in the test; `programs` come first in the PATH.
+    Text of the page in `replacements` is replaced by what it is in the test; `shims` is the first folder of the PATH.
     """
-    listed = commands(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    for one, meant in (replacements or {}).items():
+        assert one in text, f"{one} is not on the page"
+        text = text.replace(one, meant)
+    listed = commands(text)
     script = "".join(f'{command}\necho "@@ {number} $?"\n' for number, (command, _) in enumerate(listed))
-    for text, meant in (replacements or {}).items():
-        assert text in script, f"{text} is not on the page"
-        script = script.replace(text, meant)
-    path_variable = ":".join(
-        [*([str(programs)] if programs else []), f"{AWS.parent}:{FUIN.parent}:{os.environ['PATH']}"]
-    )
+    path_variable = ":".join([*([str(shims)] if shims else []), f"{AWS.parent}:{FUIN.parent}:{os.environ['PATH']}"])
     done = run(
         ["bash", "-c", f"cd '{folder}'\nexec 2>&1\n{script}"],
         {**variables, "PATH": path_variable, "AWS_PAGER": ""},
@@ -71,6 +83,9 @@ def run_page(
     )
     outputs = re.split(r"@@ \d+ (\d+)\n", done.stdout)
     assert len(outputs) == 2 * len(listed) + 1, done.stdout[-4000:]
-    for one, output, status in zip(listed, outputs[::2], outputs[1::2], strict=False):
-        assert (status != "0") is is_refusal(one), f"{one[0]}\n{output}"
-        assert missing(one[1], output) == [], f"{one[0]}\n{output}"
+    wrong = [
+        f"{shown[0]}\n{output}(ended with {status})\n"
+        for shown, output, status in zip(listed, outputs[::2], outputs[1::2], strict=False)
+        if (status != "0") is not is_refusal(shown) or missing(shown[1], output)
+    ]
+    assert not wrong, "\n".join(wrong)
