@@ -22,12 +22,13 @@ _AS_USER = """unset ${{!AWS_*}} SSL_CERT_FILE REQUESTS_CA_BUNDLE NODE_EXTRA_CA_C
 export HOME={folder}
 exec setpriv --reuid={user} --regid={user} --clear-groups --"""
 _SUDO = """#!/bin/bash
+if [ "$1" = -E ]; then shift; fi
 if [ "$1" != -u ]; then exec "$@"; fi
 shift 2
 {as_user} "$@"
 """
 _SYSTEMCTL = """#!/bin/bash
-{as_user} {pg_ctl} -D {data} -l {folder}/log -m fast -w -s "$1" </dev/null
+{as_user} {pg_ctl} -D {data} -l {folder}/log -w -s "$1" </dev/null
 """
 
 
@@ -39,6 +40,13 @@ def missing(*programs: str) -> str | None:
         return "not root: the test runs PostgreSQL as its own user, as sudo -u postgres does"
     absent = [program for program in programs if shutil.which(program) is None]
     return f"{', '.join(absent)}: not installed" if absent else None
+
+
+def let_pass(folder: Path) -> None:
+    """Let the server's user pass through a folder of pytest's, whose parents are closed to others."""
+    while folder.stat().st_mode & 0o001 == 0:
+        folder.chmod(folder.stat().st_mode | 0o011)
+        folder = folder.parent
 
 
 class Service(PostgresServer):
@@ -78,7 +86,8 @@ class Service(PostgresServer):
             self._control("stop")
 
     def _control(self, word: str) -> None:
-        run([str(self.bin / "systemctl"), word], self.variables)
+        done = run([str(self.bin / "systemctl"), word], self.variables, check=False)
+        assert done.returncode == 0, f"{done.stderr}\n{(self.folder / 'log').read_text()[-4000:]}"
 
     def remove(self) -> None:
         """Stop the server and remove its files."""

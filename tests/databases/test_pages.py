@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.real, pytest.mark.databases]
 
 def is_refusal(one: pages.Shown) -> bool:
     """Return whether a command of a page is one that fails, which its output says."""
-    return any(re.match(r"(… )?ERROR: ", line) for line in one[1])
+    return any(re.match(r"(… )?ERROR: |fuin: ", line) for line in one[1])
 
 
 @pytest.mark.skipif((reason := missing("pgbackrest", "barman-cloud-backup")) is not None, reason=str(reason))
