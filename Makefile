@@ -112,7 +112,7 @@ clients: venv $(STORAGE_CLIENTS) ## clients of the object store on encrypted buc
 database-packages: ## PostgreSQL and its tools for backups from Debian; as root
 	@bash tests/system-packages.sh databases
 
-databases: venv database-packages .venv-aws/.done ## PostgreSQL's backups, columns and volumes: the commands of the pages, and each right taken away
+databases: venv system-packages database-packages .venv-aws/.done ## PostgreSQL's backups, columns and volumes: the commands of the pages, and each right taken away
 	@$(BIN)/python -m pytest tests/databases
 
 s3-conformance: venv .venv-s3-tests/.done ## ceph/s3-tests beside Fuin's server, compared with the failures that are expected
