@@ -110,7 +110,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Give a database with one backup in an encrypted bucket, and its log archived there."""
-    server = Server(tmp_path_factory.mktemp("shop"), tls=True)
+    server = Server(tmp_path_factory.mktemp("shop"), workers=1, tls=True)
     database = Service(_ARCHIVE)
     try:
         server.start()
