@@ -15,6 +15,7 @@ from tests.support.server import REPOSITORY
         (["cluster"], {"patroni", "etcd-server", "haproxy"}),
         (["volumes"], {"qemu-system-x86", "busybox-static", "kmod"}),
         (["clients"], {"restic", "s3fs", "duplicity"}),
+        (["databases"], {"pgbackrest", "barman-cli-cloud"}),
     ],
 )
 def test_group_names_its_packages(group: list[str], packages: set[str]) -> None:
