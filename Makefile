@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-
 CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform ansible javascript evaluator go jsign)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps $(OPTIONS) -r
 
-.PHONY: venv demo serve test test-long cluster-demo cluster-test cluster-histories cluster-packages client-packages clients database-packages databases s3-conformance fuzz bench scale shapes lint format lock clean system-packages
+.PHONY: venv demo demo-volume serve test test-long volume-guest volume-packages cluster-demo cluster-test cluster-histories cluster-packages client-packages clients database-packages databases s3-conformance fuzz bench scale shapes lint format lock clean system-packages
 
 venv: $(VENV)/.done ## the environment of the server, the tests and the checkers
 
@@ -80,12 +80,22 @@ test: venv $(CLIENTS) ## all tests in their short form
 test-long: venv $(CLIENTS) ## crash and property tests in their long form
 	@FUIN_LONG=1 $(PYTEST) -m "not clients and not databases"
 
+volume-packages: ## cryptsetup, qemu and what a guest needs, from Debian; as root
+	@bash tests/system-packages.sh volumes
+
+# The kernels of many machines for tests have no device-mapper. The guest's processor is emulated: some minutes.
+volume-guest: venv volume-packages ## LUKS2 by the kernel's dm-crypt in a guest of qemu, with power cuts
+	@$(BIN)/python -m tests.host.guest
+
 cluster-packages: ## PostgreSQL, patroni, etcd and haproxy from Debian; as root
 	@bash tests/system-packages.sh cluster
 
 # One process: these tests take the machine for themselves.
 cluster-test: venv cluster-packages ## failovers of three real PostgreSQL servers, and what is around the nodes
 	@FUIN_LONG=1 $(BIN)/python -m pytest tests/cluster
+
+demo-volume: venv .venv-aws/.done ## PostgreSQL on an encrypted volume: snapshot, disabled key, restore under another key; as root
+	@$(BIN)/python -m demo.volume
 
 cluster-demo: venv .venv-aws/.done ## three nodes on PostgreSQL and Ceph; a node and the primary are killed; what was lost
 	@$(BIN)/python -m demo.cluster

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Debian packages that some tests drive. Tests whose program is absent are skipped, and say so.
 # With the argument `cluster` it is another group: what `make cluster-test` needs, and no other target. With `clients` it
-# is what `make clients` needs, with `databases` what `make databases` needs.
+# is what `make clients` needs, with `databases` what `make databases` needs, with `volumes` what `make volume-guest`.
 set -u
 declare -A package # program: its package
 case "${1:-}" in
@@ -11,8 +11,11 @@ case "${1:-}" in
                     [/usr/lib/python3/dist-packages/boto3/__init__.py]=python3-boto3) ;;
   databases) package=([/usr/lib/postgresql/15/bin/postgres]=postgresql-15 [pgbackrest]=pgbackrest
                       [barman-cloud-backup]=barman-cli-cloud [/usr/lib/python3/dist-packages/boto3/__init__.py]=python3-boto3) ;;
+  volumes) package=([cryptsetup]=cryptsetup-bin [qemu-system-x86_64]=qemu-system-x86 [busybox]=busybox-static [cpio]=cpio
+                    [depmod]=kmod [dmsetup]=dmsetup [mkfs.ext4]=e2fsprogs) ;;
   *) package=([chromium]=chromium [rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime [pg_ctlcluster]=postgresql [pgbackrest]=pgbackrest
-              [ceph-mon]=ceph-mon [ceph-osd]=ceph-osd [ceph-mgr]=ceph-mgr [ceph]=ceph-common [radosgw]=radosgw) ;;
+              [ceph-mon]=ceph-mon [ceph-osd]=ceph-osd [ceph-mgr]=ceph-mgr [ceph]=ceph-common [radosgw]=radosgw
+              [cryptsetup]=cryptsetup-bin [qemu-storage-daemon]=qemu-system-common [qemu-io]=qemu-utils [mkfs.xfs]=xfsprogs) ;;
 esac
 
 look() { # fills `missing` with the packages whose programs are not there

@@ -31,7 +31,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "keyholder": ("audit", "formats", *LOW),
     # The copies of the nodes' logs are beside the blobs, in the same bucket and by the same client.
     "blobs": ("audit.copies", "audit.segments", *LOW),
-    "gate": ("signing", "access", "store", "blobs.interface", "keyholder.wire", "xks.client", "formats", *LOW),
+    "gate": (
+        "signing", "access", "store", "blobs.interface", "blobs.waiting", "keyholder.wire", "xks.client", "formats",
+        *LOW,
+    ),
     "xks": ("signing", "keyholder.wire", *LOW),
     "advice": ("access", "store", "formats", *LOW),
     "kms": ("gate", "signing", "access", "store", "keyholder.wire", "xks", "formats", *LOW),
@@ -40,9 +43,21 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "blobs.interface", "blobs.memory", "blobs.waiting", *LOW,
     ),
     "identity": ("gate", "advice", "signing", "access", "store", "keyholder.wire", "formats", *LOW),
+    # The blocks of snapshots, for the two services that speak of them.
+    "snapshots": (
+        "gate", "access.principal", "store", "envelope.snapshot_key", "blobs.interface", "blobs.waiting", *LOW,
+    ),
+    "ebs": (
+        "snapshots", "envelope.snapshot_key", "gate", "signing", "access", "store", "blobs.interface",
+        "kms.snapshot_keys", "kms.volume_keys", *LOW,
+    ),
+    "ec2": (
+        "snapshots", "gate", "signing", "access", "store", "kms.model.region_names", "kms.volume_keys",
+        *LOW,
+    ),
     "server": (
-        "gate", "kms", "s3", "identity", "signing", "audit", "store", "keyholder.wire", "blobs.interface",
-        "blobs.configuration", "envelope.buffers", *LOW,
+        "gate", "kms", "s3", "identity", "ebs", "ec2", "snapshots", "signing", "audit", "store", "keyholder.wire",
+        "blobs.interface", "blobs.configuration", "envelope.buffers", *LOW,
     ),
     "move": (
         "server", "identity.administration", "audit", "store", "keyholder.wire", "blobs.interface",
@@ -55,8 +70,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "blobs.interface", "blobs.memory", "blobs.waiting", "formats", *LOW,
     ),
     "envelope": ("formats", "secret", "errors"),
+    # The side of a volume that only its host sees. It asks the server on the wire, as any client does.
+    "host": ("errors", "secret"),
     "cli": (
-        "server", "move", "ledger", "proof", "identity", "advice", "envelope", "access", "audit", "store",
+        "server", "move", "ledger", "proof", "identity", "advice", "envelope", "host", "access", "audit", "store",
         "keyholder.wire", "xks.addresses", "formats", *LOW,
     ),
     "testing": (),

@@ -22,7 +22,12 @@ HEAVY = frozenset((
     "fuin.keyholder", "fuin.server", "fuin.store",
 ))  # fmt: skip
 # What a command may import nevertheless, since it cannot work without.
-NEEDED = {"encrypt": {"cryptography", "rich"}, "decrypt": {"cryptography", "rich"}}
+_MESSAGES = {"msgspec"}  # the header of a message
+NEEDED = {
+    "encrypt": {"cryptography", "rich"} | _MESSAGES,
+    "decrypt": {"cryptography", "rich"} | _MESSAGES,
+    "inspect": _MESSAGES,
+}
 ON_THE_DATA_FOLDER = {"key dependents", "user add", "user policy"}
 SCRIPT = """
 import sys

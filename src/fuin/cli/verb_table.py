@@ -181,6 +181,8 @@ VERBS: dict[str, Verb | Group] = {
             "Add an account with a root access key; its secret is shown only now.")},
         SERVER,
     ),
+    "host": Verb("host", "app", "Hosts: the machines that open encrypted volumes.", SERVER),
+    "volume": Verb("volume", "app", "Encrypted volumes on this host, and local disks; as root.", SERVER),
     "clock": Verb("clock", "app", "The wall clock, the counted time, and what waits for them to agree.", SERVER),
     "ledger": Verb("ledger", "app", "The ledger of what depends on each key.", SERVER),
     "verify": Verb("verify", "verify",

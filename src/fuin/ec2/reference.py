@@ -19,8 +19,8 @@ Made by `python -m fuin.ec2.reference` from the table of operations (`src/fuin/e
 `InvalidAction`, "The operation … is not built in this server.". The protocol is EC2's own: Query, version 2016-11-15,
 signed for the service `ec2`. Each operation needs the action of its own name. Rights are asked for before it shows
 whether a resource exists. What the server has of a volume, and what its host has: [decision
-0031](../decisions/0031-volumes-and-their-hosts.md). The blocks of snapshots come and go by the EBS direct APIs (service
-`ebs`).
+0031](../decisions/0031-volumes-and-their-hosts.md). How to use volumes: [the how-to](../how-to/volumes.md). The blocks
+of snapshots come and go by the [EBS direct APIs](ebs-operations.md) (service `ebs`).
 
 | operation | resources of its action | rights to the key |
 | --- | --- | --- |

@@ -45,14 +45,14 @@ async def bucket_key(call: Call, key: str | None, context: Mapping[str, str], re
         await managed.ensure_key(asked, managed.S3)
     identifier = key or managed.S3_ALIAS
     name = ("write", call.principal.conclusion_key, asked.region, identifier, tuple(context.items()))
-    return await _serve(call, asked, name, _decide_write, _generate, identifier, context)
+    return await serve_key(call, asked, name, _decide_write, _generate, identifier, context)
 
 
 async def open_bucket_key(call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None) -> BucketKey:
     """Return the bucket key of a blob, asked for as the caller (kms:Decrypt); the blob names its key."""
     asked = on_behalf.forward_call(call, region)
     name = ("read", call.principal.conclusion_key, asked.region, blob, tuple(context.items()))
-    return await _serve(call, asked, name, _decide_read, _decrypt, blob, context)
+    return await serve_key(call, asked, name, _decide_read, decrypt, blob, context)
 
 
 def _decide_write(asked: Call, arn: str, identifier: str, context: Mapping[str, str]) -> OpenKey:
@@ -68,7 +68,7 @@ def _decide_read(asked: Call, _: str, blob: bytes, context: Mapping[str, str]) -
     return open_ciphertext(asked, blob, on_behalf.DECRYPT, identifier=None, context=context)
 
 
-async def _serve(
+async def serve_key(
     call: Call,
     asked: Call,
     name: Hashable,
@@ -76,10 +76,12 @@ async def _serve(
     ask: Callable[[Call, OpenKey, T], Awaitable[BucketKey]],
     identifier: T,
     context: Mapping[str, str],
+    fact: str = "bucketKeys",
 ) -> BucketKey:
-    """Decide, and return the bucket key from memory or from KMS; nothing is awaited between decision and memory.
+    """Decide, and return the key from memory or from KMS; nothing is awaited between decision and memory.
 
-    `identifier` is what names the KMS key: an identifier, or the ciphertext blob of a bucket key.
+    `identifier` is what names the KMS key: an identifier, or the ciphertext blob of a data key. `fact` is the list of
+    the record in which the use is noted.
     """
     keys = call.services.bucket_keys
     before = len(call.record.decisions)
@@ -91,20 +93,20 @@ async def _serve(
             raise
         kept = keys.find(name, opened.arn, opened.material.material_id)
         if kept is not None:
-            _note(call, opened, FROM_MEMORY)
+            _note(call, opened, FROM_MEMORY, fact)
             call.remember(partial(decide, asked, opened.arn, identifier, context))
             return kept
         if not await keys.wait_for_request(name):
             break
         del call.record.decisions[before:]  # that was some time ago: decide anew
     with keys.request(name):
-        _note(call, opened, FROM_KMS)
+        _note(call, opened, FROM_KMS, fact)
         return keys.keep(name, await ask(asked, opened, identifier))
 
 
-def _note(call: Call, opened: OpenKey, source: str) -> None:
+def _note(call: Call, opened: OpenKey, source: str, fact: str) -> None:
     """Put the use of a bucket key on the request's record; a copy has two."""
-    call.facts.setdefault("bucketKeys", []).append({"use": opened.use, "key": opened.arn, "from": source})
+    call.facts.setdefault(fact, []).append({"use": opened.use, "key": opened.arn, "from": source})
 
 
 async def _generate(asked: Call, opened: OpenKey, _: str) -> BucketKey:
@@ -114,7 +116,8 @@ async def _generate(asked: Call, opened: OpenKey, _: str) -> BucketKey:
     return BucketKey(plaintext, blob, opened.arn, opened.material.material_id)
 
 
-async def _decrypt(asked: Call, opened: OpenKey, blob: bytes) -> BucketKey:
+async def decrypt(asked: Call, opened: OpenKey, blob: bytes) -> BucketKey:
+    """Return the key of a blob from KMS."""
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "Decrypt")
     plaintext = await ciphers.decrypt(asked, opened, blob)

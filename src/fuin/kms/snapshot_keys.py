@@ -8,7 +8,6 @@ came from.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.kms import bucket_keys, on_behalf, volume_keys
@@ -31,10 +30,9 @@ async def open_snapshot_key(call: Call, blob: bytes, context_id: str) -> bytes:
     asked = volume_keys.forward_call(call)
     context = volume_keys.context_of(context_id)
     name = ("snapshot", call.principal.conclusion_key, call.region, blob, context_id)
-    decide = partial(_decide, asked, blob, context)
-    kept = await bucket_keys.serve_key(call, asked, name, decide, partial(bucket_keys.decrypt, blob), _FACT)
+    kept = await bucket_keys.serve_key(call, asked, name, _decide, bucket_keys.decrypt, blob, context, _FACT)
     return kept.plaintext.reveal()
 
 
-def _decide(asked: Call, blob: bytes, context: Mapping[str, str], _: str) -> OpenKey:
+def _decide(asked: Call, _: str, blob: bytes, context: Mapping[str, str]) -> OpenKey:
     return open_ciphertext(asked, blob, on_behalf.DECRYPT, identifier=None, context=context)
