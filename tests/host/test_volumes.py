@@ -184,6 +184,29 @@ def test_grow(host: FakeHost, tmp_path: Path) -> None:
     assert (mount / "file").read_text() == "kept"
 
 
+def test_a_volume_does_not_shrink(host: FakeHost, tmp_path: Path) -> None:
+    """What is behind the new end would be lost: nothing is unmounted, closed or noted."""
+    mount = tmp_path / "mount"
+    device = _attach(host, host.add_attachment(VOLUME), mount=mount, file_system="ext4")
+    with pytest.raises(HostError, match="cannot become smaller"):
+        host.volumes.grow(host.kms, VOLUME, 31 * MIB)
+    assert (measure(device), file_systems.find_mounts(device)) == (32 * MIB, [mount])
+    assert host.volumes.find_place(VOLUME).record.size == 32 * MIB
+
+
+def test_nothing_is_hidden_by_a_mount(tmp_path: Path) -> None:
+    """A mount point, a folder with something in it and a file are refused; a new folder and an empty one are taken."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    for folder, text in ((Path("/proc"), "mounted at"), (tmp_path / "full", "not empty"),
+                         (tmp_path / "full" / "file", "not a folder")):  # fmt: skip
+        with pytest.raises(HostError, match=text):
+            file_systems.check_folder(folder)
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "new"):
+        file_systems.check_folder(folder)
+
+
 def test_local_disk(host: FakeHost, tmp_path: Path) -> None:
     """A file is formatted under a key of KMS, found again by its path on a host that has no record, and re-wrapped."""
     with (tmp_path / "disk").open("wb") as file:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fuin.cli.volume import app
+from fuin.errors import FuinError
 from fuin.host import disks
 from fuin.host.programs import HostError
 from fuin.host.qemu.header import read_header
@@ -153,6 +154,21 @@ def test_resize(place: Place, machine: Machine, tmp_path: Path) -> None:
     assert machine.run("resize", volume, 3) == f"{volume} has 3 GiB\n"
     assert os.statvfs(tmp_path / "mount").f_blocks > 2.5 * before
     assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Size"] == 3
+    with pytest.raises(FuinError, match="has 3 GiB, and cannot become smaller"):
+        machine.run("resize", volume, 2)
+    machine.run("close", volume)
+    with pytest.raises(FuinError, match="is not open"):
+        machine.run("resize", volume, 4)
+    assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Size"] == 3, "nothing was asked of the server"
+
+
+def test_wishes_are_looked_at_first(place: Place, machine: Machine, tmp_path: Path) -> None:
+    """A mount point that is taken, or an unknown file system: the volume is not attached."""
+    volume = place.client("ec2").create_volume(AvailabilityZone=ZONE, Size=1)["VolumeId"]
+    for words, text in ((("--mount", "/proc"), "mounted at /proc already"), (("--mkfs", "ext5"), "is called ext5")):
+        with pytest.raises(FuinError, match=text):
+            machine.run("attach", volume, *words)
+    assert place.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"] == []
 
 
 def test_host_of_another_volume_is_refused(place: Place, machine: Machine, tmp_path: Path) -> None:

@@ -19,9 +19,11 @@ from fuin.cli.volume_host import (
     MakeFileSystem,
     Mount,
     Volume,
+    check_wishes,
     free_name,
     wait_for,
 )
+from fuin.errors import FuinError
 from fuin.host import agent, disks, local
 from fuin.host.configuration import DEFAULT_FILE
 from fuin.host.snapshots.taking import take_snapshot
@@ -47,6 +49,7 @@ def attach(
     **Example**: `fuin volume attach vol-0123456789abcdef0 --mkfs ext4 --mount /srv/db`
     """
     host = Host(host_file)
+    check_wishes(host, volume, mount, mkfs)
     server = host.server()
     others = server.tasks.describe().attachments
     task = others.get(volume)
@@ -114,7 +117,12 @@ def resize(
     host = Host(host_file)
     if not local.is_local(volume):
         task = host.server().tasks.describe().attachments.get(volume)
-        if task is None or task.size < size:
+        if task is None:
+            raise FuinError(f"{volume} is not attached to this host: attach it, and then resize it")
+        if task.size > size:
+            raise FuinError(f"{volume} has {task.size} GiB, and cannot become smaller")
+        if task.size < size:
+            host.volumes.check_growth(volume, size * disks.GIB)
             host.user().modify_size(volume, size)
     host.volumes.grow(host.keys(volume), volume, size * disks.GIB)
     typer.echo(escape(f"{volume} has {size} GiB"))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fuin.cli.terminal_escape import escape
-from fuin.cli.volume_host import Force, Format, Host, HostFile, Key, MakeFileSystem, Mount, Volume
+from fuin.cli.volume_host import Force, Format, Host, HostFile, Key, MakeFileSystem, Mount, Volume, check_wishes
 from fuin.host import file_systems, local
 from fuin.host.configuration import DEFAULT_FILE
 from fuin.host.wire.clients import UserKms
@@ -30,6 +30,7 @@ def format_disk(
     **Example**: `fuin volume format /dev/sdb1 --key alias/disks --mkfs ext4 --mount /srv/data`
     """
     host = Host(host_file)
+    check_wishes(host, "", mount, mkfs)
     kms = UserKms(host.endpoint)
     place = local.format_disk(kms, host.volumes, host.formats.choose(format_), disk.absolute(), key, force=force)
     volume_id = place.record.volume_id

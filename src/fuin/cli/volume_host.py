@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from fuin.errors import FuinError
-from fuin.host import local
+from fuin.host import file_systems, local
 from fuin.host.configuration import HostConfiguration, read_configuration
 from fuin.host.formats import Formats
 from fuin.host.records import Records
@@ -84,6 +84,15 @@ class Host:
     def keys(self, volume_id: str, patience: float | None = None) -> Keys:
         """Return who opens the data key: the user for a local disk, the host for a volume."""
         return UserKms(self.endpoint, patience) if local.is_local(volume_id) else HostKms(self.settings, patience)
+
+
+def check_wishes(host: Host, volume_id: str, mount: Path | None, file_system: str) -> None:
+    """Raise HostError for a wish that cannot be met, before anything is done; a volume's own mount point is free."""
+    record = host.volumes.records.find(volume_id) if volume_id else None
+    if mount is not None and (record is None or record.mount != str(mount.absolute())):
+        file_systems.check_folder(mount.absolute())
+    if file_system:
+        file_systems.check_type(file_system)
 
 
 def free_name(names: set[str]) -> str:

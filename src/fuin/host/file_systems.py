@@ -37,10 +37,28 @@ def find_type(device: Path) -> str:
         raise
 
 
-def make(device: Path, file_system: str) -> None:
-    """Make a file system, unless the device has that one already; raises HostError if it has another one."""
+def check_type(file_system: str) -> None:
+    """Raise HostError unless a file system of this type can be made."""
     if file_system not in _MAKERS:
         raise HostError(f"no file system is called {file_system}: it is {' or '.join(_MAKERS)}")
+
+
+def check_folder(folder: Path) -> None:
+    """Raise HostError unless a file system can be mounted at a folder without hiding anything."""
+    if os.path.ismount(folder):
+        raise HostError(f"a file system is mounted at {folder} already: unmount it, or give another folder")
+    try:
+        if any(folder.iterdir()):
+            raise HostError(f"{folder} is not empty: what is in it would be hidden")
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        raise HostError(f"{folder} is not a folder") from None
+
+
+def make(device: Path, file_system: str) -> None:
+    """Make a file system, unless the device has that one already; raises HostError if it has another one."""
+    check_type(file_system)
     found = find_type(device)
     if found and found != file_system:
         raise HostError(f"the volume has a file system already: {found}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fuin.host import disks, file_systems
-from fuin.host.disk import BusyError, DiskFormat, OpenDisk
+from fuin.host.disk import BusyError, DiskFormat, OpenDisk, measure
 from fuin.host.luks2 import reencryption
 from fuin.host.programs import HostError
 from fuin.host.records import Record, Records
@@ -203,13 +203,21 @@ class Volumes:
             raise HostError("the volume is in a re-encryption: `fuin volume reencrypt` goes on with it")
         return keys.open_key(tokens[0].wrapped_key, tokens[0].context_id)
 
+    def check_growth(self, volume_id: str, size: int) -> OpenDisk:
+        """Return the open disk of a volume; raises HostError unless it can have `size` bytes: never fewer than now."""
+        place = self.find_place(volume_id)
+        opened = place.find_open()
+        if opened is None:
+            raise HostError(f"{volume_id} is not open: open it, and then resize it")
+        if size < max(place.record.size, measure(opened.device)):
+            raise HostError(f"{volume_id} has {place.record.size:,} bytes, and cannot become smaller")
+        return opened
+
     def grow(self, keys: Keys, volume_id: str, size: int) -> None:
-        """Let an open volume and its file system have `size` bytes."""
+        """Let an open volume and its file system have `size` bytes; raises as `check_growth`."""
         with self.records.lock(volume_id):
+            opened = self.check_growth(volume_id, size)
             place = self.find_place(volume_id)
-            opened = place.find_open()
-            if opened is None:
-                raise HostError(f"{volume_id} is not open")
             key = self.open_key(keys, place)
             try:
                 disks.grow_file(place.disk, size)
