@@ -1,11 +1,12 @@
 """CopySnapshot: under the same key without data, under another one encrypted anew."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 
-from fuin.snapshots import copying
+from fuin.snapshots import copying, overdue, writing
 from fuin.testing.kit.users import ACCOUNT, OTHER_ACCOUNT, REGION
 from tests.ebs.images import Ebs, block, stored_blobs
 from tests.ec2.test_snapshots import code, describe
@@ -136,3 +137,35 @@ def test_twenty_at_once(ec2: Any, ebs: Ebs, place: Place, key: str, monkeypatch:
     copy(ec2, source)
     for snapshot in made:
         ec2.delete_snapshot(SnapshotId=snapshot)
+
+
+def test_copy_may_take_longer_than_its_patience(
+    ec2: Any, ebs: Ebs, place: Place, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each block gives the copy its time anew: it goes on after many minutes, while a job ends what is overdue."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    clock, put_block = SlowClock(), writing.put_block
+
+    async def put_slowly(*given: Any) -> None:
+        clock.now += 400.0
+        await put_block(*given)
+        await overdue.end_overdue(place.services, clock.now)
+
+    monkeypatch.setattr(copying, "CLOCK", clock)
+    monkeypatch.setattr(copying, "_TOGETHER", 1)
+    monkeypatch.setattr(writing, "put_block", put_slowly)
+    made = copy(ec2, source, Encrypted=True, KmsKeyId=place.new_key())
+    assert describe(ec2, made)["State"] == "completed"
+    monkeypatch.undo()
+    assert ebs.read(made) == BLOCKS
+
+
+class SlowClock:
+    """A clock that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def steady_now(self, wall: float) -> float:
+        """Return the time that the test has set."""
+        return self.now

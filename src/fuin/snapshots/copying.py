@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fuin.clock import CLOCK
 from fuin.snapshots import completion, reading, writing
 from fuin.snapshots.overdue import end_snapshot
 from fuin.snapshots.service_calls import new_service_call
@@ -71,7 +73,7 @@ async def copy_blocks(copy: Copy) -> None:
     for start in range(0, len(entries), _TOGETHER):
         await _copy_some(copy, entries[start : start + _TOGETHER])
         await _note_progress(copy, start, len(entries))
-    unused = await completion.complete(target, None)
+    unused = await completion.complete(_target_now(copy), None)
     call = new_service_call(services, "CompleteCopy", target.snapshot, source=source.snapshot.snapshot_id,
                             blocks=len(entries))  # fmt: skip
     await call.conclude()
@@ -81,9 +83,14 @@ async def copy_blocks(copy: Copy) -> None:
 async def _copy_some(copy: Copy, entries: Sequence[Entry]) -> None:
     async def copy_one(entry: Entry) -> None:
         block = await reading.read_block(copy.target.services, copy.source.data_key, entry)
-        await writing.put_block(copy.target, entry.block, block, entry.checksum)
+        await writing.put_block(_target_now(copy), entry.block, block, entry.checksum)
 
     await asyncio.gather(*(copy_one(entry) for entry in entries))
+
+
+def _target_now(copy: Copy) -> Target:
+    """Return the target at the present time: each block gives the copy more time, which may be much in all."""
+    return replace(copy.target, now=CLOCK.steady_now(time.time()))
 
 
 async def _note_progress(copy: Copy, done: int, every: int) -> None:
