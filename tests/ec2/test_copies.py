@@ -90,6 +90,25 @@ def test_key_that_cannot_be_used(ec2: Any, ebs: Ebs, place: Place, key: str) -> 
     )
 
 
+def test_failed_snapshot_does_not_keep_a_key(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
+    """Nobody keeps the key of somebody else by naming it for a copy, nor a key by a snapshot that was given up."""
+    theirs, victim = place.client("ec2", place.other_root), place.new_key()
+    source = Ebs(place.service("ebs", place.other_root)).write(BLOCKS, Encrypted=True)
+    for wanted in (victim, "alias/unknown"):
+        made = copy(theirs, source, Encrypted=True, KmsKeyId=wanted)
+        found = describe(theirs, made)
+        assert (found["State"], "KmsKeyId" in found) == ("error", False)
+        shared = {"Attribute": "createVolumePermission", "OperationType": "add", "UserIds": [ACCOUNT]}
+        assert code(theirs.modify_snapshot_attribute, SnapshotId=made, **shared) == "IncorrectState"
+    late = ebs.start(Encrypted=True, KmsKeyArn=victim, Timeout=10, ClientToken="late")
+    assert code(place.kms().schedule_key_deletion, KeyId=victim) == "ConflictException"
+    place.run(overdue.end_overdue(place.services, time.time() + 700))
+    assert describe(ec2, late)["State"] == "error"
+    again = ebs.client.start_snapshot(VolumeSize=1, Encrypted=True, KmsKeyArn=victim, Timeout=10, ClientToken="late")
+    assert (again["SnapshotId"], again["Status"]) == (late, "error")
+    assert place.kms().schedule_key_deletion(KeyId=victim)["KeyState"] == "PendingDeletion"
+
+
 def test_shared_snapshot_is_copied_under_ones_own_key(ec2: Any, ebs: Ebs, place: Place) -> None:
     """Another account copies what is shared with it, if it may use the owner's key."""
     policy = json.dumps({"Version": "2012-10-17", "Statement": [

@@ -218,5 +218,5 @@ def _answer(snapshot: Snapshot, tags: list[Tag]) -> Answer:
         "Description": snapshot.description or None, "SnapshotId": snapshot.snapshot_id, "OwnerId": snapshot.account,
         "Status": snapshot.state, "StartTime": snapshot.started_at, "VolumeSize": snapshot.size, "BlockSize": BLOCK,
         "Tags": [{"Key": tag.Key, "Value": tag.Value} for tag in tags] or None,
-        "ParentSnapshotId": snapshot.parent_id or None, "KmsKeyArn": snapshot.kms_key_arn, "SseType": "sse-kms",
+        "ParentSnapshotId": snapshot.parent_id or None, "KmsKeyArn": snapshot.kms_key_arn or None, "SseType": "sse-kms",
     })  # fmt: skip

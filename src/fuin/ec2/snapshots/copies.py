@@ -84,7 +84,7 @@ async def copy_snapshot(call: Call, input: CopySnapshotInput) -> Output:
         if isinstance(error, Ec2Fault):
             raise
         call.facts["snapshotNotCopied"] = kms_refusals.cause_of(error)
-        failed = replace(blank, state=snapshots.ERROR, message=_INACCESSIBLE, kms_key_arn=input.KmsKeyId or "")
+        failed = replace(blank, state=snapshots.ERROR, message=_INACCESSIBLE)  # no key depends on it
         await call.write(_insert, failed, given, "")
     return {"snapshotId": copy_id, "tagSet": tags.tag_set(given)}
 

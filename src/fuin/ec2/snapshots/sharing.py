@@ -103,6 +103,8 @@ def _accounts(permissions: Sequence[Permission]) -> list[str]:
 
 
 def _check_shareable(call: Call, snapshot: Snapshot) -> None:
+    if snapshot.state == snapshots.ERROR:
+        raise Ec2Fault("IncorrectState", f"Snapshot '{snapshot.snapshot_id}' is in the state 'error'.")
     region, _, resource = snapshot.kms_key_arn.split(":", 5)[3:]
     key = call.services.store.catalog().key(resource.removeprefix("key/"), region)
     if key is not None and key.manager == AWS:

@@ -61,7 +61,7 @@ def snapshot_item(snapshot: Snapshot, tags: Mapping[str, str]) -> Output:
         "description": snapshot.description,
         "fullSnapshotSizeInBytes": snapshot.block_count * _BLOCK if is_complete else None,
         "encrypted": True,
-        "kmsKeyId": snapshot.kms_key_arn,
+        "kmsKeyId": snapshot.kms_key_arn or None,
         "sseType": "sse-kms",
         "storageTier": "standard",
         "tagSet": tag_set(dict(tags)),

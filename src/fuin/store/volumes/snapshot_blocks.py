@@ -164,11 +164,13 @@ def copy_uses(conn: Connection, snapshot: str, source: str) -> None:
 def fail(conn: Connection, snapshot: str, message: str) -> list[str]:
     """Make a pending snapshot an error, and forget its blocks; returns the blobs that nothing needs any longer.
 
+    It forgets its data key too, since it has nothing to open: its KMS key may be deleted then.
     Raises NotFound and WrongSnapshotState.
     """
     _require_pending(conn, snapshot)
     blobs = _forget_blocks(conn, snapshot)
-    conn.execute(update(_s).where(_s.c.snapshot_id == snapshot).values(state=ERROR, message=message))
+    forgotten = {"kms_key_arn": "", "kms_material_id": None, "data_key": b""}
+    conn.execute(update(_s).where(_s.c.snapshot_id == snapshot).values(state=ERROR, message=message, **forgotten))
     return blobs
 
 
