@@ -120,6 +120,8 @@ def test_shared_snapshot_is_copied_under_ones_own_key(ec2: Any, ebs: Ebs, place:
     assert code(theirs.copy_snapshot, **wanted) == "InvalidSnapshot.NotFound"
     ec2.modify_snapshot_attribute(SnapshotId=source, Attribute="createVolumePermission", OperationType="add",
                                   UserIds=[OTHER_ACCOUNT])  # fmt: skip
+    refused = copy(theirs, source, Encrypted=True, KmsKeyId=describe(ec2, source)["KmsKeyId"])
+    assert describe(theirs, refused)["State"] == "error"  # else it would have the owner's data key and blobs
     made = copy(theirs, source)
     found = describe(theirs, made)
     assert (found["State"], found["OwnerId"]) == ("completed", OTHER_ACCOUNT)
@@ -143,6 +145,33 @@ def test_each_right_of_a_copy(ec2: Any, ebs: Ebs, place: Place, key: str, taken:
         assert code(mine.copy_snapshot, **wanted) == "UnauthorizedOperation"
     else:
         assert describe(ec2, copy(mine, source, **members))["State"] == "error"
+
+
+def test_copy_under_the_same_key_needs_the_key(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
+    """Without kms:Decrypt, or with a disabled key, the copy is an error, as the source could not be read."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    for actions, state in ((["ec2:*", "kms:DescribeKey"], "error"), (["ec2:*", "kms:*"], "completed")):
+        policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}}
+        assert describe(ec2, copy(place.client("ec2", place.add_user(policy)), source))["State"] == state
+    place.kms().disable_key(KeyId=key)
+    found = describe(ec2, copy(ec2, source))
+    assert (found["State"], found["StateMessage"]) == ("error", "Given key ID is not accessible")
+
+
+def test_shared_snapshot_under_the_recipients_key_is_encrypted_anew(ec2: Any, ebs: Ebs, place: Place) -> None:
+    """Also where the owner has used a key of the recipient: the copy needs no blob of the owner's."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": [ACCOUNT, OTHER_ACCOUNT]}, "Action": "kms:*", "Resource": "*"},
+    ]})  # fmt: skip
+    theirs = place.client("ec2", place.other_root)
+    their_key = place.kms(place.other_root).create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=their_key)
+    ec2.modify_snapshot_attribute(SnapshotId=source, Attribute="createVolumePermission", OperationType="add",
+                                  UserIds=[OTHER_ACCOUNT])  # fmt: skip
+    before = stored_blobs(place)
+    made = copy(theirs, source, Encrypted=True, KmsKeyId=their_key)
+    assert stored_blobs(place) - before
+    assert Ebs(place.service("ebs", place.other_root)).read(made) == BLOCKS
 
 
 def test_twenty_at_once(ec2: Any, ebs: Ebs, place: Place, key: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,12 @@
 
 | the key | the copy |
 |---|---|
-| the source's, in the same Region | has the source's data key and blobs, and is complete at once |
+| the source's, in the same account and Region | has the source's data key and blobs, and is complete at once |
 | another one | has a new data key, for the context of its own id; a worker encrypts the blocks anew |
+| of another account, for a source of another account | is an error: the copy would end with the rights to that key |
 | one that cannot be used | is an error: "Given key ID is not accessible", as on AWS, which answers with an id first |
+
+Each copy asks for kms:Decrypt on the source as the caller: it can be read where the source could.
 
 Clients add a presigned URL for the source's Region, which AWS needs to ask there. It is taken, and not used: this
 server has all Regions.
@@ -24,6 +27,7 @@ from fuin.ec2.snapshots.known import permit_new_snapshot, snapshot_conditions
 from fuin.ec2.wire.faults import Ec2Fault
 from fuin.ec2.wire.form import Input
 from fuin.ec2.wire.members import TagSpecification
+from fuin.errors import AccessDenied
 from fuin.kms import volume_keys
 from fuin.snapshots import copying
 from fuin.snapshots.copying import PATIENCE, Copy
@@ -115,7 +119,11 @@ def _permitted_source(call: Call, input: CopySnapshotInput) -> Snapshot:
 async def _copy(call: Call, input: CopySnapshotInput, source: Snapshot, blank: Snapshot, given: dict[str, str]) -> None:
     """Make the copy; raises what KMS raises."""
     key_arn = await _wanted_key(call, input, source)
-    if key_arn == source.kms_key_arn:
+    is_foreign = source.account != call.account
+    if is_foreign and key_arn.split(":")[4] != call.account:
+        raise AccessDenied("A copy of a snapshot of another account must be under a key of the caller's account.")
+    if key_arn == source.kms_key_arn and not is_foreign:
+        await _open_source(call, source)  # the right to read it is that to its copy
         same = replace(
             blank, state=snapshots.COMPLETED, progress=100, completed_at=call.now, index_blob=source.index_blob,
             block_count=source.block_count, kms_key_arn=key_arn, kms_material_id=source.kms_material_id,
@@ -133,9 +141,7 @@ async def _copy(call: Call, input: CopySnapshotInput, source: Snapshot, blank: S
 
 async def _open(call: Call, source: Snapshot, blank: Snapshot, made: VolumeKey) -> Copy:
     """Return the copy with both data keys, opened as the caller."""
-    there = call.call_by_service("")  # the source's key is in the source's Region
-    there.region = source.region
-    old = await volume_keys.open_data_key(there, source.data_key, source.context_id)
+    old = await _open_source(call, source)
     new = await volume_keys.open_data_key(call, made.blob, blank.snapshot_id)
     pending = replace(
         blank, kms_key_arn=made.key_arn, kms_material_id=made.material_id, data_key=made.blob,
@@ -143,6 +149,13 @@ async def _open(call: Call, source: Snapshot, blank: Snapshot, made: VolumeKey) 
     )  # fmt: skip
     store = call.services.store
     return Copy(OpenSnapshot(source, old), Target(call.services, pending, new, store.write, call.now))
+
+
+async def _open_source(call: Call, source: Snapshot) -> bytes:
+    """Return the data key of the source, opened as the caller; raises what KMS raises."""
+    there = call.call_by_service("")  # the source's key is in the source's Region
+    there.region = source.region
+    return await volume_keys.open_data_key(there, source.data_key, source.context_id)
 
 
 async def _wanted_key(call: Call, input: CopySnapshotInput, source: Snapshot) -> str:
