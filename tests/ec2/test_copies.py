@@ -9,7 +9,7 @@ import pytest
 from fuin.snapshots import copying, overdue, writing
 from fuin.testing.kit.users import ACCOUNT, OTHER_ACCOUNT, REGION
 from tests.ebs.images import Ebs, block, stored_blobs
-from tests.ec2.test_snapshots import code, describe
+from tests.ec2.test_snapshots import code, describe, reason
 from tests.support.place import Place
 from tests.support.processes import wait_until
 
@@ -182,6 +182,8 @@ def test_twenty_at_once(ec2: Any, ebs: Ebs, place: Place, key: str, monkeypatch:
     other = {"Encrypted": True, "KmsKeyId": place.new_key()}
     made = [ec2.copy_snapshot(**wanted, **other)["SnapshotId"] for _ in range(20)]
     assert code(ec2.copy_snapshot, **wanted, **other) == "ResourceLimitExceeded"
+    assert reason(ebs.put, snapshot=made[0], index=0, data=block(1)) == "INVALID_SNAPSHOT_ID"  # a worker writes it
+    assert reason(ebs.complete, snapshot=made[0], count=0) == "INVALID_SNAPSHOT_ID"
     copy(ec2, source)
     for snapshot in made:
         ec2.delete_snapshot(SnapshotId=snapshot)

@@ -109,6 +109,18 @@ def test_host_sends_the_blocks(ec2: Any, ebs: Ebs, place: Place, key: str) -> No
     assert ebs.read(second) == {3: block(1), 5: block(3)}
 
 
+def test_only_the_host_writes_the_blocks(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
+    """Not even the account's root puts a block into a snapshot of a volume, or completes it before its host."""
+    name, host = attached(ec2, place, key)
+    snapshot = ec2.create_snapshot(VolumeId=name)["SnapshotId"]
+    assert reason(ebs.put, snapshot=snapshot, index=0, data=block(1)) == "INVALID_SNAPSHOT_ID"
+    assert reason(ebs.complete, snapshot=snapshot, count=0) == "INVALID_SNAPSHOT_ID"
+    assert describe(ec2, snapshot)["State"] == "pending"
+    Ebs(host.client("ebs")).complete(snapshot, 0)
+    own = ebs.start()
+    assert reason(Ebs(host.client("ebs")).put, snapshot=own, index=0, data=block(1)) == "UNAUTHORIZED_ACCOUNT"
+
+
 def test_host_needs_its_volume(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
     """Another host writes no block; nor does this one after detach, or read what is not for its volume."""
     name, host = attached(ec2, place, key)

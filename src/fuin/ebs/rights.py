@@ -1,9 +1,10 @@
 """The rights to snapshots: those of callers by their policies, those of hosts by their volumes.
 
 An ARN of a snapshot has no account. A caller sees the snapshots of its account and those that are shared with it; for
-all others the answer is the same as for a snapshot that does not exist. A host has no policies. It may write the blocks
-of a pending snapshot of a volume that it has, list those of the parent, since it sends only changes, and read those of
-a snapshot from which its volume is to be filled.
+all others the answer is the same as for a snapshot that does not exist. A caller writes only into snapshots that
+StartSnapshot began: its host sends the blocks of a volume, and a worker those of a copy. A host has no policies. It may
+write the blocks of a pending snapshot of a volume that it has, list those of the parent, since it sends only changes,
+and read those of a snapshot from which its volume is to be filled.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ def find_snapshot(call: EbsCall, snapshot_id: str) -> Found:
     call.permit(f"ebs:{call.operation}", Ec2Resource(arn, call.account), add_facts)
     if found is None or (call.operation in _WRITES and found.account != call.account):
         raise faults.no_snapshot(snapshot_id)
+    if call.operation in _WRITES and not found.is_of_start_snapshot:
+        text = f"The snapshot '{snapshot_id}' was not begun by StartSnapshot: only the server writes its blocks."
+        raise faults.invalid("INVALID_SNAPSHOT_ID", text)
     return Found(found, DataKey(found.data_key, found.context_id))
 
 
@@ -77,7 +81,7 @@ def _find_for_host(call: EbsCall, snapshot_id: str, found: Snapshot | None) -> F
     key: DataKey | None = None
     if found is not None and found.account == call.account:
         if call.operation in _WRITES:
-            if store.look_up(host_snapshots.has_volume, host, found.volume_id):
+            if not found.is_of_start_snapshot and store.look_up(host_snapshots.has_volume, host, found.volume_id):
                 key = DataKey(found.data_key, found.context_id)
         else:
             key = _key_to_fill(call, found, host)

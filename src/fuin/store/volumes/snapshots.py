@@ -53,6 +53,11 @@ class Snapshot:
     block_count: int
 
     @property
+    def is_of_start_snapshot(self) -> bool:
+        """Return whether StartSnapshot began it: it alone keeps a digest of its request."""
+        return self.request_digest != b""
+
+    @property
     def is_overdue_at(self) -> float:
         """Return the time after which a pending snapshot without another write is an error; infinite without one."""
         return self.last_write_at + self.timeout_minutes * 60.0 if self.timeout_minutes else float("inf")
@@ -91,7 +96,7 @@ _COPIES = select(func.count()).where(
     _s.c.region == _REGION,
     _s.c.volume_id == NO_VOLUME,
     _s.c.context_id == _s.c.snapshot_id,
-    _s.c.client_token == "",
+    _s.c.request_digest == b"",  # StartSnapshot keeps one
 )
 _OF_VOLUMES = _PENDING.where(_s.c.volume_id.in_(schema.parameter("p_volumes", many=True)))
 # On PostgreSQL a parent is not deleted while another one begins.
