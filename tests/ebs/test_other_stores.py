@@ -17,6 +17,7 @@ from fuin.proof import orphans
 from fuin.s3 import sweep
 from fuin.snapshots import overdue
 from fuin.store.engine import installation
+from fuin.store.volumes import snapshots
 from tests.ebs.images import Ebs, block
 from tests.support.memory_blobs import MemoryBlobs
 from tests.support.place import Place, error_of
@@ -126,6 +127,26 @@ def test_writer_that_was_given_up(shared: SharedPlace) -> None:
     ebs.put(snapshot, 0, block(1))
     ebs.complete(snapshot, 1)
     assert ebs.read(snapshot) == {0: block(1)}
+
+
+def test_same_client_token_at_two_nodes_at_once(shared: SharedPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither sees the snapshot of the other before it inserts its own: the later one answers as a repeated request."""
+    ebs, find = Ebs(shared.client("ebs")), snapshots.find_by_token
+    first = ebs.start(ClientToken="same")
+    looks: list[object] = []
+
+    def find_too_early(*given: Any) -> Any:
+        looks.append(given)
+        return None if len(looks) <= 2 else find(*given)
+
+    monkeypatch.setattr(snapshots, "find_by_token", find_too_early)
+    assert ebs.start(ClientToken="same") == first
+    looks.clear()
+    refused: Any
+    with pytest.raises(ClientError) as refused:
+        ebs.start(ClientToken="same", VolumeSize=2)
+    assert error_of(refused.value)[:2] == (409, "ConflictException")
+    ebs.complete(first, 0)
 
 
 def test_block_that_comes_during_completion(shared: SharedPlace) -> None:

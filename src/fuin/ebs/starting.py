@@ -27,7 +27,7 @@ from fuin.errors import FuinError
 from fuin.kms import volume_keys
 from fuin.snapshots.lineage import new_snapshot, new_snapshot_id
 from fuin.snapshots.pack import BLOCK
-from fuin.store.errors import NotFound, TooManyTags
+from fuin.store.errors import AlreadyExists, NotFound, TooManyTags
 from fuin.store.volumes import ebs_defaults, ec2_tags, snapshots
 
 if TYPE_CHECKING:
@@ -95,12 +95,7 @@ async def start_snapshot(call: EbsCall) -> Answer:
         context_id=encryption.context_id,
     )  # fmt: skip
     call.remember(partial(volume_keys.require_lasting_key, call, made.kms_key_arn))
-    try:
-        known = await call.write(_add, made, {tag.Key: tag.Value for tag in input.Tags})
-    except NotFound:
-        raise faults.no_snapshot(made.parent_id) from None
-    except TooManyTags:
-        raise invalid("INVALID_TAG", "A snapshot may have 50 tags.") from None
+    known = await _insert(call, made, {tag.Key: tag.Value for tag in input.Tags})
     if known is not None:
         return await _answer_again(call, known, digest)
     return _answer(made, input.Tags)
@@ -189,6 +184,21 @@ async def _take_key_of_parent(call: EbsCall, input: StartSnapshotInput, parent_i
     await rights.open_key(call, found)
     key = volume_keys.VolumeKey(parent.kms_key_arn, parent.kms_material_id, parent.data_key)
     return _Encryption(key, parent.context_id)
+
+
+async def _insert(call: EbsCall, made: Snapshot, tags: dict[str, str]) -> Snapshot | None:
+    """Add a snapshot, or return the one that a request with the same ClientToken has begun meanwhile."""
+    try:
+        known: Snapshot | None = await call.write(_add, made, tags)
+    except AlreadyExists:  # the same request came to two nodes at once
+        known = await call.services.store.read(snapshots.find_by_token, made.account, made.region, made.client_token)
+        if known is None:
+            raise EbsFault("ConflictException", "The ClientToken was used for a snapshot that is deleted.") from None
+    except NotFound:
+        raise faults.no_snapshot(made.parent_id) from None
+    except TooManyTags:
+        raise invalid("INVALID_TAG", "A snapshot may have 50 tags.") from None
+    return known
 
 
 def _add(conn: Connection, made: Snapshot, tags: dict[str, str]) -> Snapshot | None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, literal, literal_column, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import schema
+from fuin.store.engine.errors import insert_refusal
 from fuin.store.engine.prepared import PreparedSelect
 from fuin.store.errors import NotFound, StoreRefusal
 
@@ -155,10 +157,16 @@ def count_copies(conn: Connection, account: str, region: str) -> int:
 
 
 def add_snapshot(conn: Connection, snapshot: Snapshot) -> None:
-    """Add a snapshot; it needs all that its parent needs. Raises NotFound if the parent has gone or is not complete."""
+    """Add a snapshot; it needs all that its parent needs.
+
+    Raises NotFound if the parent has gone or is not complete, and AlreadyExists for a client token that was used.
+    """
     if snapshot.parent_id:
         hold_completed(conn, snapshot.parent_id)
-    conn.execute(insert(_s), {name: getattr(snapshot, name) for name in _NAMES})
+    try:
+        conn.execute(insert(_s), {name: getattr(snapshot, name) for name in _NAMES})
+    except IntegrityError as error:
+        raise insert_refusal(error, missing=f"account {snapshot.account}", taken=snapshot.client_token) from None
     if snapshot.parent_id:
         conn.execute(_INHERIT, {"p_id": snapshot.snapshot_id, "p_parent": snapshot.parent_id})
 
