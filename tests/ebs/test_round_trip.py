@@ -1,11 +1,14 @@
 """Images go into snapshots and come out of them, whole and as changes of a parent."""
 
+import asyncio
 import base64
 import hashlib
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from fuin.snapshots import completion
 from tests.ebs.images import BLOCK, Ebs, block, checksum, linear, stored_blobs
 from tests.support.place import ACCOUNT, Place, error_of
 from tests.support.processes import wait_until
@@ -137,6 +140,25 @@ def test_completion_is_repeated(ebs: Ebs) -> None:
     assert ebs.complete(snapshot, 1) == "completed"
     with pytest.raises(ClientError):
         ebs.put(snapshot, 1, block(2))
+
+
+def test_few_completions_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has much in memory, so two run at once, and the others after them."""
+    running: list[int] = [0]
+
+    async def count(target: object, claim: object) -> list[str]:
+        running.append(running[-1] + 1)
+        await asyncio.sleep(0)
+        running.append(running[-1] - 1)
+        return []
+
+    async def complete_six() -> None:
+        target: Any = None
+        await asyncio.gather(*(completion.complete(target, None) for _ in range(6)))
+
+    monkeypatch.setattr(completion, "merge_blocks", count)
+    place.run(complete_six())
+    assert (max(running), len(running)) == (2, 13)
 
 
 def test_empty_snapshot(ebs: Ebs) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fuin.snapshots import copying, overdue, writing
+from fuin.snapshots import copying, overdue, reading, writing
 from fuin.testing.kit.users import ACCOUNT, OTHER_ACCOUNT, REGION
 from tests.ebs.images import Ebs, block, stored_blobs
 from tests.ec2.test_snapshots import code, describe, reason
@@ -61,6 +61,25 @@ def test_copy_under_another_key(ec2: Any, ebs: Ebs, place: Place, key: str) -> N
     place.kms().disable_key(KeyId=other)
     assert code(ebs.tokens, snapshot=made) == "ValidationException"
     place.kms().enable_key(KeyId=other)
+    assert ebs.read(made) == BLOCKS
+
+
+def test_copy_reads_the_index_in_pages(
+    ec2: Any, ebs: Ebs, place: Place, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index of a large source is never in memory as a whole."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    read_page, pages = reading.read_page, []
+
+    async def read(*given: Any) -> Any:
+        pages.append(await read_page(*given))
+        return pages[-1]
+
+    monkeypatch.setattr(reading, "WINDOW", 3)
+    monkeypatch.setattr(reading, "read_page", read)
+    made = copy(ec2, source, Encrypted=True, KmsKeyId=place.new_key())
+    assert [len(page) for page in pages] == [3, 1, 0]
+    monkeypatch.undo()
     assert ebs.read(made) == BLOCKS
 
 

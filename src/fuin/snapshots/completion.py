@@ -7,6 +7,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from fuin.gate.services import Services
     from fuin.snapshots.writing import Target
     from fuin.store.volumes.snapshot_blocks import BlockRow
+
+
+_AT_ONCE = 2  # completions of a worker: each has the rows and entries of all blocks in memory, docs/decisions/0032
+_turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
 
 
 class ClaimRefused(FuinError):
@@ -65,13 +70,20 @@ def linear_checksums(checksums: Iterable[bytes]) -> tuple[str, str]:
 async def complete(target: Target, claim: Claim | None) -> list[str]:
     """Make a snapshot complete, if the claim about its blocks holds; returns the blobs that nothing needs any longer.
 
-    Raises ClaimRefused, Overtaken, NotFound, WrongSnapshotState, TamperedError and StoreUnavailable.
+    A few run at once, the others wait. Raises ClaimRefused, Overtaken, NotFound, WrongSnapshotState, TamperedError and
+    StoreUnavailable.
     """
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE)):
+        return await merge_blocks(target, claim)
+
+
+async def merge_blocks(target: Target, claim: Claim | None) -> list[str]:
+    """Make a snapshot complete now: write the index of its parent's blocks and its own."""
     store = target.services.store
     written = await store.read(snapshot_blocks.list_blocks, target.name)
     entries = await store.run_beside(_open_rows, target, written)
     if claim is not None:
-        claim.check(entries)
+        await store.run_beside(claim.check, entries)
     parent_index = ""
     if target.snapshot.parent_id:
         parent_index = await store.read(snapshots.find_parent_index, target.name)

@@ -69,13 +69,15 @@ async def copy_blocks(copy: Copy) -> None:
     """Encrypt the blocks of the source anew, and complete the copy, on the record."""
     source, target = copy.source, copy.target
     services = target.services
-    entries = await reading.read_index(services, source.data_key, source.snapshot.index_blob)
-    for start in range(0, len(entries), _TOGETHER):
-        await _copy_some(copy, entries[start : start + _TOGETHER])
-        await _note_progress(copy, start, len(entries))
+    done = start = 0
+    while page := await reading.read_page(services, source, start, reading.WINDOW):  # the whole may be large
+        for first in range(0, len(page), _TOGETHER):
+            await _copy_some(copy, page[first : first + _TOGETHER])
+            await _note_progress(copy, done + first, source.snapshot.block_count)
+        done, start = done + len(page), page[-1].block + 1
     unused = await completion.complete(_target_now(copy), None)
     call = new_service_call(services, "CompleteCopy", target.snapshot, source=source.snapshot.snapshot_id,
-                            blocks=len(entries))  # fmt: skip
+                            blocks=done)  # fmt: skip
     await call.conclude()
     services.blobs.remove(unused)
 
