@@ -1,5 +1,7 @@
 """From forms to inputs: flat numbered lists, and what is refused."""
 
+import re
+import signal
 from typing import Any
 
 import pytest
@@ -85,6 +87,54 @@ def test_any_form_is_read_or_refused(fields: dict[str, str]) -> None:
 def test_wildcards_of_filters(pattern: str, text: str, holds: bool) -> None:
     """A star, a question mark, and a backslash that takes their meaning away."""
     assert make_filter([Filter("n", [pattern])], {"n": lambda entry: (entry,)})(text) is holds
+
+
+@given(st.text("ab*?\\\\", max_size=8), st.text("ab*?\\\\", max_size=8))
+def test_wildcards_of_filters_mean_what_regular_expressions_do(pattern: str, text: str) -> None:
+    """Each combination of wildcards and backslashes matches the same texts as an expression that goes back."""
+    signs = {"*": ".*", "?": "."}
+    parts = [one[1] or one[2] for one in re.finditer(r"\\(.)|(.)", pattern)]
+    are_escaped = [one[1] is not None for one in re.finditer(r"\\(.)|(.)", pattern)]
+    form = "".join(
+        re.escape(part) if is_escaped else signs.get(part, re.escape(part))
+        for part, is_escaped in zip(parts, are_escaped, strict=True)
+    )
+    holds = make_filter([Filter("n", [pattern])], {"n": lambda entry: (entry,)})(text)
+    assert holds is bool(re.fullmatch(form, text))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*a" * 60 + "*b", "*a?" * 60 + "*b", "*a\\a" * 60 + "*b", "*" + "a" * 120 + "?*" + "?a" * 60 + "*b"]
+)
+def test_many_stars_take_no_time(pattern: str) -> None:
+    """A pattern of many stars never goes back: that would take years, and the whole server would wait."""
+
+    def stop(*_: object) -> None:
+        raise AssertionError("the pattern has taken over two seconds of the processor")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 2)
+    try:
+        assert not make_filter([Filter("n", [pattern])], {"n": lambda entry: (entry,)})("a" * 256)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@pytest.mark.parametrize(
+    ("filters", "part"),
+    [
+        ([Filter("n", ["x"] * 101), Filter("n", ["x"] * 100)], "filter values specified on a single call is 200"),
+        ([Filter("n")] * 201, "filter values specified on a single call is 200"),
+        ([Filter("n", ["x" * 256])], "The maximum length for a filter value is 255 characters"),
+    ],
+)
+def test_filters_have_limits(filters: list[Filter], part: str) -> None:
+    """AWS's limits hold for all filters of a request together."""
+    with pytest.raises(Ec2Fault) as error:
+        make_filter(filters, {"n": lambda entry: (entry,)})
+    assert (error.value.code, part in str(error.value)) == ("FilterLimitExceeded", True)
+    make_filter([Filter("n", ["x" * 255] * 100)] * 2, {"n": lambda entry: (entry,)})
 
 
 def test_answers() -> None:

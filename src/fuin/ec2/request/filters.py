@@ -6,11 +6,11 @@ backslash takes their meaning away (EC2 user guide, "List and filter your resour
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
+from fuin.access.wildcard import Matcher, Piece, compile_pieces
 from fuin.ec2.wire.faults import Ec2Fault
 
 if TYPE_CHECKING:
@@ -20,15 +20,23 @@ T = TypeVar("T")
 Values = Callable[[T], Iterable[str]]  # the values of an entry that a filter is compared with
 Tags = Mapping[str, str]
 
-_FILTERS_AT_MOST, _VALUES_AT_MOST = 200, 200  # AWS: EC2 user guide
+# AWS's limits of a request, and AWS's texts about them, from answers that clients have recorded.
+_VALUES_AT_MOST, _LENGTH_AT_MOST = 200, 255  # in all filters together; characters
+_TOO_MANY = f"The maximum number of filter values specified on a single call is {_VALUES_AT_MOST}"
+_TOO_LONG = f"The maximum length for a filter value is {_LENGTH_AT_MOST} characters"
 
 
 def make_filter(
     given: Sequence[Filter], names: Mapping[str, Values[T]], tags_of: Callable[[T], Tags] | None = None
 ) -> Callable[[T], bool]:
-    """Return a function that tests an entry; raises InvalidParameterValue for a filter that the list does not have."""
-    if len(given) > _FILTERS_AT_MOST or any(len(one.Value) > _VALUES_AT_MOST for one in given):
-        raise Ec2Fault("InvalidParameterValue", "The request has too many filters or values of a filter.")
+    """Return a function that tests an entry; raises InvalidParameterValue for a filter that the list does not have.
+
+    Too many filters or values, or too long ones, raise FilterLimitExceeded.
+    """
+    if len(given) > _VALUES_AT_MOST or sum(len(one.Value) for one in given) > _VALUES_AT_MOST:
+        raise Ec2Fault("FilterLimitExceeded", _TOO_MANY)
+    if any(len(value) > _LENGTH_AT_MOST for one in given for value in one.Value):
+        raise Ec2Fault("FilterLimitExceeded", _TOO_LONG)
     tests = [_test(one, names, tags_of) for one in given]
     return lambda entry: all(test(entry) for test in tests)
 
@@ -54,26 +62,24 @@ def _unknown(one: Filter) -> Ec2Fault:
     return Ec2Fault("InvalidParameterValue", f"The filter '{one.Name[:128]}' is invalid")
 
 
-def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+def _any_of(patterns: tuple[str, ...]) -> Matcher:
     """Return a function that tests whether one of the patterns matches a text; without patterns none does."""
     tests = [_matcher(pattern) for pattern in patterns]
     return lambda text: any(test(text) for test in tests)
 
 
 @lru_cache(256)
-def _matcher(pattern: str) -> Callable[[str], object]:
-    parts, escaped = [], False
-    for character in pattern:
-        if escaped:
-            parts.append(re.escape(character))
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif character == "*":
-            if parts[-1:] != [".*"]:  # several in a row are one
-                parts.append(".*")
-        else:
-            parts.append("." if character == "?" else re.escape(character))
-    if escaped:
-        parts.append(re.escape("\\"))
-    return re.compile("".join(parts), re.DOTALL).fullmatch
+def _matcher(pattern: str) -> Matcher:
+    """Return a function that tests a whole text in a time of at most the product of both lengths, without going back.
+
+    A backslash takes the meaning of the character after it away.
+    """
+    first, *rest = pattern.split("\\")
+    pieces = [Piece(first, literal=False)]
+    while rest:
+        part = rest.pop(0)
+        if not part and rest:  # two backslashes
+            pieces += [Piece("\\", literal=True), Piece(rest.pop(0), literal=False)]
+        else:  # the last backslash of a pattern means itself
+            pieces += [Piece(part[:1] or "\\", literal=True), Piece(part[1:], literal=False)]
+    return compile_pieces(pieces)

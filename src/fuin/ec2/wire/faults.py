@@ -35,6 +35,7 @@ FAULTS: Mapping[str, FaultRow] = {
     "ConcurrentSnapshotLimitExceeded": FaultRow(),
     "CustomerKeyHasBeenRevoked": FaultRow(),
     "DryRunOperation": FaultRow(412, "Request would have succeeded, but DryRun flag is set."),
+    "FilterLimitExceeded": FaultRow(),
     "IdempotentParameterMismatch": FaultRow(),
     "IncompleteSignature": FaultRow(),
     "IncorrectState": FaultRow(),
