@@ -298,3 +298,38 @@ def test_role_with_the_name_of_hosts_cannot_be_made(place: Place, host: TestHost
     with pytest.raises(Refused) as refused:
         ask(place, user, "FuinDescribeHostTasks")
     assert refused.value.code == "UnauthorizedOperation"
+
+
+def test_only_ec2_gives_a_key_to_a_host(place: Place, kms: Any, key: str, host: TestHost) -> None:
+    """Nobody's grant or key policy names a host, so that it never takes a stranger's key for that of its volume."""
+    arn, theirs = host.row.principal.arn, place.client("kms", place.other_root)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": [f"arn:aws:iam::{ACCOUNT}:root", arn]}, "Action": "kms:*",
+         "Resource": "*"}]})  # fmt: skip
+    for client, name in ((kms, key), (theirs, theirs.create_key()["KeyMetadata"]["Arn"])):
+        for more in ({}, {"DryRun": True}):
+            with pytest.raises(ClientError) as error:
+                client.create_grant(KeyId=name, GranteePrincipal=arn, Operations=["Decrypt"], **more)
+            assert code_of(error) == "InvalidArnException"
+        me = f"arn:aws:iam::{name.split(':')[4]}:root"
+        with pytest.raises(ClientError) as error:
+            client.create_grant(KeyId=name, GranteePrincipal=me, RetiringPrincipal=arn, Operations=["Decrypt"])
+        assert code_of(error) == "InvalidArnException"
+        assert client.list_grants(KeyId=name)["Grants"] == []
+        with pytest.raises(ClientError) as error:
+            client.put_key_policy(KeyId=name, PolicyName="default", Policy=policy.replace(f"{ACCOUNT}:root", me[13:]))
+        assert code_of(error) == "MalformedPolicyDocumentException"
+        assert "principals" in str(error.value)
+
+
+def test_grant_to_the_account_of_a_host_is_not_for_the_host(place: Place, host: TestHost) -> None:
+    """Another account's grant or key policy for the whole account, or for everybody, does not reach the host."""
+    theirs = place.client("kms", place.other_root)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}]})  # fmt: skip
+    key = theirs.create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    theirs.create_grant(KeyId=key, GranteePrincipal=f"arn:aws:iam::{ACCOUNT}:root", Operations=["Decrypt"])
+    blob = theirs.encrypt(KeyId=key, Plaintext=b"x" * 64)["CiphertextBlob"]
+    with pytest.raises(ClientError) as error:
+        host.client("kms").decrypt(CiphertextBlob=blob)
+    assert code_of(error) == "AccessDeniedException"

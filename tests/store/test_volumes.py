@@ -79,8 +79,9 @@ def test_host_is_a_principal_as_long_as_it_is_there(store: Store) -> None:
         store.change_sync(hosts.insert_host, replace(host(), name=machine.name))
     arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/aws:ec2-infrastructure/{machine.host_id}"
     assert store.read_sync(hosts.list_hosts, ACCOUNT) == [machine]
-    assert store.read_sync(principals.exists, arn)
-    assert not store.read_sync(principals.exists, arn.replace(ACCOUNT, "210987654321"))
+    assert not store.read_sync(principals.exists, arn)
+    assert store.read_sync(principals.exists, arn, with_hosts=True)
+    assert not store.read_sync(principals.exists, arn.replace(ACCOUNT, "210987654321"), with_hosts=True)
     assert machine.principal.arn == arn
     assert machine.principal.identity_arn == f"arn:aws:iam::{ACCOUNT}:role/aws:ec2-infrastructure"
     found = store.catalog().access_key(machine.access_key_id)
@@ -88,7 +89,7 @@ def test_host_is_a_principal_as_long_as_it_is_there(store: Store) -> None:
     assert (found.principal, found.sealed_secret) == (machine.principal, b"sealed")
     store.change_sync(hosts.delete_host, machine.host_id)
     assert store.catalog().access_key(machine.access_key_id) is None
-    assert not store.read_sync(principals.exists, arn)
+    assert not store.read_sync(principals.exists, arn, with_hosts=True)
 
 
 def test_modifications_are_in_their_order(store: Store) -> None:

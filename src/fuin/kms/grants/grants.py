@@ -111,12 +111,16 @@ def _requested_grant(call: Call, input: CreateGrantInput) -> Grant:
 
 
 def _check_principals(call: Call, grant: Grant) -> None:
-    """Refuse a grant that names a principal that does not exist, also by the time that it is stored."""
+    """Refuse a grant that names a principal that does not exist, also by the time that it is stored.
+
+    Only EC2 itself, on the caller's behalf, may name a host: a host decrypts by whatever grant names it.
+    """
     names = tuple(name for name in (grant.grantee, grant.retiring) if name is not None)
+    is_of_ec2 = (call.via or "").startswith("ec2.")
 
     def check() -> None:
         try:
-            call.services.store.look_up(principals.check, names)
+            call.services.store.look_up(principals.check, names, with_hosts=is_of_ec2)
         except NoSuchPrincipal as error:
             raise InvalidArnException(f"ARN does not refer to a valid principal: {error.name}") from None
 

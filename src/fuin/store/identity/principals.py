@@ -38,10 +38,11 @@ _DOCUMENTS: tuple[tuple[tuple[Column[Any], ...], Column[Any]], ...] = (
 )
 
 
-def exists(conn: Connection, name: str) -> bool:
-    """Return whether an AWS principal of a policy or grant exists: an account, user, role, role's session or host.
+def exists(conn: Connection, name: str, *, with_hosts: bool = False) -> bool:
+    """Return whether an AWS principal of a policy or grant exists: an account, user, role or role's session.
 
-    Unique ids are not names of principals: AWS shows them for deleted principals, and does not accept them in a policy.
+    A host counts only `with_hosts`: EC2's own grants name it, and nobody else may give it a key. Unique ids are not
+    names of principals: AWS shows them for deleted principals, and does not accept them in a policy.
     """
     if name == "*":
         return True
@@ -55,7 +56,7 @@ def exists(conn: Connection, name: str) -> bool:
         return True
     if found := _HOST.fullmatch(name):
         host = hosts.find_host(conn, found[2])
-        return host is not None and host.account == found[1]
+        return with_hosts and host is not None and host.account == found[1]
     if found := _SESSION.fullmatch(name):
         return identities.is_taken(conn, found[1], identities.ROLE, found[2])
     return False
@@ -69,13 +70,13 @@ class NoSuchPrincipal(StoreRefusal):
         self.name = name
 
 
-def check(conn: Connection, names: Iterable[str]) -> None:
-    """Raise NoSuchPrincipal for the first of the names that does not exist.
+def check(conn: Connection, names: Iterable[str], *, with_hosts: bool = False) -> None:
+    """Raise NoSuchPrincipal for the first of the names that does not exist, see `exists`.
 
     Call this inside the change that stores the names: a later deletion of the principal then finds them.
     """
     for name in names:
-        if not exists(conn, name):
+        if not exists(conn, name, with_hosts=with_hosts):
             raise NoSuchPrincipal(name)
 
 
