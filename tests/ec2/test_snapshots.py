@@ -168,6 +168,37 @@ def test_detached_volume_is_read_by_nobody(ec2: Any, place: Place, key: str) -> 
     assert "attach it" in error_of(refused.value)[2]
 
 
+def test_volume_that_is_not_filled_has_no_snapshot(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
+    """While the host still opens or fills it, or closes it, a snapshot would lack blocks: IncorrectState."""
+    source = ebs.write({0: block(1)}, Encrypted=True, KmsKeyArn=key)
+    name, host = volume(ec2, key, SnapshotId=source), TestHost(place)
+    several = {"InstanceSpecification": {"InstanceId": host.id}}
+    assert code(ec2.create_snapshot, VolumeId=name) == "IncorrectState"
+    ec2.attach_volume(VolumeId=name, InstanceId=host.id, Device="/dev/sdf")
+    assert code(ec2.create_snapshot, VolumeId=name) == "IncorrectState"
+    assert code(ec2.create_snapshots, **several) == "IncorrectState"
+    host.report(name, "attached", Formatted="true")
+    with pytest.raises(ClientError) as refused:
+        ec2.create_snapshot(VolumeId=name)
+    assert error_of(refused.value)[1] == "IncorrectState"
+    assert f"is not filled from {source} yet" in error_of(refused.value)[2]
+    host.report(name, "attached", Filled="true")
+    assert ec2.create_snapshot(VolumeId=name)["State"] == "pending"
+    ec2.detach_volume(VolumeId=name)
+    assert code(ec2.create_snapshot, VolumeId=name) == "IncorrectState"
+    host.report(name, "detached")
+    ec2.attach_volume(VolumeId=name, InstanceId=host.id, Device="/dev/sdf")
+    assert code(ec2.create_snapshot, VolumeId=name) == "IncorrectState", "the host has not opened it again yet"
+
+
+def test_filled_volume_without_a_format_is_not_empty(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
+    """What came from a snapshot has its blocks, whatever the host says about a format."""
+    name, host = volume(ec2, key, SnapshotId=ebs.write({0: block(1)}, Encrypted=True, KmsKeyArn=key)), TestHost(place)
+    ec2.attach_volume(VolumeId=name, InstanceId=host.id, Device="/dev/sdf")
+    host.report(name, "attached", Filled="true")
+    assert ec2.create_snapshot(VolumeId=name)["State"] == "pending"
+
+
 def test_host_cannot_send_them(ec2: Any, place: Place, key: str) -> None:
     """A host's report makes the snapshot an error with its message, and its blocks go."""
     name, host = attached(ec2, place, key)

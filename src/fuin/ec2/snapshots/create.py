@@ -1,8 +1,10 @@
 """CreateSnapshot and CreateSnapshots: of volumes whose blocks their host sends.
 
 Only a host sees the disk of a volume. So a snapshot is `pending` until the host has read the blocks and sent them
-through the EBS direct APIs. A volume on which no host has written has no blocks: its snapshot is complete at once, and
-empty. A snapshot has the data key of its volume as it is, so KMS is not asked, as on AWS.
+through the EBS direct APIs. A host that has not opened the disk yet, or not filled it, would send too few: that is
+refused. A volume from nothing that no host has formatted has no blocks: its snapshot is complete at once, and empty.
+
+A snapshot has the data key of its volume as it is, so KMS is not asked, as on AWS.
 """
 
 from __future__ import annotations
@@ -130,10 +132,9 @@ def _conditions(call: Call, view: VolumeView) -> rights.Conditions:
 async def _plan(call: Call, view: VolumeView, description: str, given: dict[str, str]) -> _New:
     """Return the snapshot of a volume that is to be made; raises IncorrectState if nobody can read its blocks."""
     volume = view.volume
-    is_empty = not volume.is_formatted and volume.is_filled
-    if not is_empty and view.attachment is None:
-        text = f"{volume.volume_id} is not attached. Only its host can read it: attach it, and make the snapshot then."
-        raise Ec2Fault("IncorrectState", text)
+    is_empty = not volume.is_formatted and not volume.snapshot_id
+    if not is_empty:
+        _check_readable(view)
     parent = await call.services.store.read(snapshots.find_latest, volume.volume_id, volume.data_key)
     made = new_snapshot(
         call, new_snapshot_id(), volume_id=volume.volume_id, size=volume.size, description=description,
@@ -143,6 +144,18 @@ async def _plan(call: Call, view: VolumeView, description: str, given: dict[str,
     )  # fmt: skip
     call.remember(partial(volume_keys.require_lasting_key, call, volume.kms_key_arn))
     return _New(made, given, _OF_SLOW_VOLUMES.get(volume.volume_type, _PENDING_AT_MOST))
+
+
+def _check_readable(view: VolumeView) -> None:
+    """Raise IncorrectState unless a host has the volume open, with all that belongs on it."""
+    name, state = view.volume.volume_id, None if view.attachment is None else view.attachment.state
+    if state not in (attachments.ATTACHED, attachments.BUSY):
+        is_not = "not attached" if state is None else f"'{state}'"
+        text = f"{name} is {is_not}. Only its host can read it: attach it, and make the snapshot then."
+        raise Ec2Fault("IncorrectState", text)
+    if not view.volume.is_filled:
+        text = f"{name} is not filled from {view.volume.snapshot_id} yet. Make the snapshot when it is."
+        raise Ec2Fault("IncorrectState", text)
 
 
 async def _insert_all(call: Call, every: Sequence[_New]) -> list[Snapshot]:
