@@ -20,10 +20,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.access.resources.ec2 import Ec2Resource
 from fuin.ec2.request import kms_refusals, resource_ids, rights, tags
 from fuin.ec2.snapshots.create import check_description
-from fuin.ec2.snapshots.known import permit_new_snapshot, snapshot_conditions
+from fuin.ec2.snapshots.known import permit_new_snapshot, permitted_source, snapshot_conditions
 from fuin.ec2.wire.faults import Ec2Fault
 from fuin.ec2.wire.form import Input
 from fuin.ec2.wire.members import TagSpecification
@@ -69,7 +68,7 @@ async def copy_snapshot(call: Call, input: CopySnapshotInput) -> Output:
     """Copy a snapshot of the same Region or another one into the Region of the request."""
     _check(input)
     given = tags.tags_for("snapshot", input.TagSpecification)
-    source = await call.consult(_permitted_source, input)
+    source = await call.consult(permitted_source, "CopySnapshot", input.SourceSnapshotId, input.SourceRegion)
     await call.consult(permit_new_snapshot, snapshot_conditions(source), given)
     rights.end_dry_run(input)
     if source.state != snapshots.COMPLETED:
@@ -100,20 +99,6 @@ def _check(input: CopySnapshotInput) -> None:
         text = "The parameter KmsKeyId requires the parameter Encrypted to be set."
         raise Ec2Fault("InvalidParameterDependency", text)
     check_description(input.Description)
-
-
-def _permitted_source(call: Call, input: CopySnapshotInput) -> Snapshot:
-    """Return the source, if the caller may copy it: one of its account, or one that is shared with it."""
-    name = resource_ids.check_id(resource_ids.SNAPSHOT, input.SourceSnapshotId)
-    found = call.services.store.look_up(snapshots.find_for, name, call.account)
-    if found is not None and found.region != input.SourceRegion:
-        found = None
-    conditions = {} if found is None else snapshot_conditions(found)
-    source = Ec2Resource(f"arn:aws:ec2:{input.SourceRegion}::snapshot/{name}", call.account)
-    rights.permit(call, "CopySnapshot", source, {"ec2:SnapshotID": name, **conditions})
-    if found is None:
-        raise resource_ids.missing_fault(resource_ids.SNAPSHOT, name)
-    return found
 
 
 async def _copy(call: Call, input: CopySnapshotInput, source: Snapshot, blank: Snapshot, given: dict[str, str]) -> None:

@@ -22,15 +22,31 @@ def permitted_snapshot(call: Call, action: str, snapshot_id: str, more: Conditio
     view = call.services.store.look_up(views.find_view, call.account, call.region, snapshot_id)
     if view is not None and view.snapshot.account != call.account:
         view = None
-    tags = () if view is None else tuple(view.tags.items())
-    arn = rights.arn(call, "snapshot", snapshot_id, has_account=False)
-    conditions = {} if view is None else snapshot_conditions(view.snapshot)
-    given = {"ec2:SnapshotID": snapshot_id, **conditions, **(more or {})}
-    rights.permit(call, action, Ec2Resource(arn, call.account, tags), given)
+    _permit(call, action, call.region, snapshot_id, view, more)
     if view is None:
         raise resource_ids.missing_fault(resource_ids.SNAPSHOT, snapshot_id)
     call.facts["snapshot"] = snapshot_id
     return view
+
+
+def permitted_source(call: Call, action: str, snapshot_id: str, region: str) -> Snapshot:
+    """Return a snapshot of a Region from which the caller may make something: its account's, or one shared with it."""
+    resource_ids.check_id(resource_ids.SNAPSHOT, snapshot_id)
+    view = call.services.store.look_up(views.find_view, call.account, region, snapshot_id)
+    _permit(call, action, region, snapshot_id, view)
+    if view is None:
+        raise resource_ids.missing_fault(resource_ids.SNAPSHOT, snapshot_id)
+    return view.snapshot
+
+
+def _permit(
+    call: Call, action: str, region: str, snapshot_id: str, view: SnapshotView | None, more: Conditions | None = None
+) -> None:
+    """Check the right to an action on a snapshot; its tags count only within the account that has given them."""
+    tags = () if view is None else tuple(view.tags.items())
+    conditions = {} if view is None else snapshot_conditions(view.snapshot)
+    resource = Ec2Resource(f"arn:aws:ec2:{region}::snapshot/{snapshot_id}", call.account, tags)
+    rights.permit(call, action, resource, {"ec2:SnapshotID": snapshot_id, **conditions, **(more or {})})
 
 
 def snapshot_conditions(snapshot: Snapshot) -> Conditions:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fuin.access.resources.ec2 import Ec2Resource
 from fuin.ec2.account import regions
 from fuin.ec2.request import kms_refusals, resource_ids, rights, tags
+from fuin.ec2.snapshots.known import permitted_source
 from fuin.ec2.volumes import views
 from fuin.ec2.volumes.known import volume_conditions
 from fuin.ec2.volumes.shapes import DEFAULT_TYPE, checked_shape
@@ -118,12 +119,7 @@ def _source_snapshot(call: Call, snapshot_id: str | None) -> Snapshot | None:
     """Return the snapshot that a volume is to be made from, if the caller may do that."""
     if not snapshot_id:
         return None
-    resource_ids.check_id(resource_ids.SNAPSHOT, snapshot_id)
-    found = call.services.store.look_up(snapshots.find_for, snapshot_id, call.account)
-    source = Ec2Resource(rights.arn(call, "snapshot", snapshot_id, has_account=False), call.account)
-    rights.permit(call, "CreateVolume", source, {"ec2:SnapshotID": snapshot_id})
-    if found is None or found.region != call.region:
-        raise resource_ids.missing_fault(resource_ids.SNAPSHOT, snapshot_id)
+    found = permitted_source(call, "CreateVolume", snapshot_id, call.region)
     if found.account != call.account:
         text = f"The snapshot '{snapshot_id}' is another account's: copy it under a key of your own first."
         raise Ec2Fault("UnsupportedOperation", text)
