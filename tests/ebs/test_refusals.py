@@ -159,6 +159,24 @@ def test_each_right_is_needed(ebs: Ebs, place: Place, key: str, taken: str) -> N
             call()
 
 
+def test_right_to_the_parent_is_needed(ebs: Ebs, place: Place, key: str) -> None:
+    """Who may not use a snapshot, by its ARN or its tags, begins none after it: a child has the parent's blocks."""
+    given = {"Encrypted": True, "KmsKeyArn": key}
+    tagged, plain, other = (
+        ebs.write({}, **given, Tags=[{"Key": "secret", "Value": value}]) for value in ("yes", "no", "no")
+    )
+    policy = allow(*ALL_OF_EBS)
+    any_snapshot, secret = "arn:aws:ec2:*::snapshot/*", {"StringEquals": {"aws:ResourceTag/secret": "yes"}}
+    policy["Statement"] += [
+        {"Effect": "Deny", "Action": "ebs:*", "Resource": f"arn:aws:ec2:*::snapshot/{plain}"},
+        {"Effect": "Deny", "Action": "ebs:*", "Resource": any_snapshot, "Condition": secret},
+    ]
+    mine = Ebs(place.service("ebs", place.add_user(policy)))
+    for parent in (tagged, plain):
+        assert refusal(mine.start, ParentSnapshotId=parent) == (403, "AccessDeniedException", "UNAUTHORIZED_ACCOUNT")
+    assert mine.start(ParentSnapshotId=other)
+
+
 def test_key_is_decided_anew_for_each_block(ebs: Ebs, place: Place, key: str) -> None:
     """Who loses kms:Decrypt, or whose key is disabled, gets and puts no further block."""
     user = place.add_user(allow(*ALL_OF_EBS))

@@ -138,8 +138,14 @@ def _conditions(call: EbsCall, input: StartSnapshotInput) -> dict[str, Any]:
 
 
 def _permit(call: EbsCall, input: StartSnapshotInput, more: dict[str, Any]) -> None:
+    """Check the right to a new snapshot, and to the parent: a child has all blocks of its parent."""
     resource = Ec2Resource(_arn(call, "*"), call.account)
     call.permit("ebs:StartSnapshot", resource, more)
+    if input.ParentSnapshotId:
+        parent_id, store = input.ParentSnapshotId, call.services.store
+        tags = store.look_up(ec2_tags.find_tags, call.account, call.region, (parent_id,)).get(parent_id, {})
+        parent = Ec2Resource(_arn(call, parent_id), call.account, tuple(tags.items()))
+        call.permit("ebs:StartSnapshot", parent, more)
     if input.Tags:
         call.permit("ec2:CreateTags", resource, {**more, "ec2:CreateAction": "StartSnapshot"})
 
