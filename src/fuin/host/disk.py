@@ -68,6 +68,10 @@ class DiskFormat(Protocol):
         """Write a header for this key, with the token; what was on the disk is lost."""
         ...
 
+    def check_layout(self, disk: Path) -> None:
+        """Raise HostError unless the header asks for the encryption that `make` writes."""
+        ...
+
     def check_key(self, disk: Path, key: Secret) -> None:
         """Raise WrongKeyError if the key is not that of the disk."""
         ...

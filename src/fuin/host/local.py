@@ -77,6 +77,7 @@ def rewrap(kms: UserKms, volumes: Volumes, volume_id: str, key: str) -> str:
     with volumes.records.lock(volume_id):
         place = volumes.find_place(volume_id)
         token = _only_token(place)
+        place.format.check_layout(place.disk)
         key_arn, wrapped = kms.re_encrypt(token, key)
         place.format.write_tokens(place.disk, [replace(token, key_arn=key_arn, wrapped_key=wrapped)])
         return key_arn
@@ -105,6 +106,7 @@ def reencrypt(kms: UserKms, volumes: Volumes, volume_id: str, key: str) -> None:
         _require_local(place)
         if place.record.format != "luks2":
             raise HostError("only luks2 can do this: copy the data to a disk that is newly formatted")
+        place.format.check_layout(place.disk)
         tokens = choose_tokens(place.format.read_tokens(place.disk), volume_id)
         new = next((token for token in tokens if token.is_next), None)
         if new is None:

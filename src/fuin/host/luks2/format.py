@@ -7,8 +7,9 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fuin.host.disk import BusyError, OpenDisk, WrongKeyError, measure
+from fuin.host.disk import KEY_LENGTH, BusyError, OpenDisk, WrongKeyError, measure
 from fuin.host.luks2.header import is_luks2, read_header
+from fuin.host.luks2.layout import CIPHER, DATA_OFFSET, check_layout, is_reencrypting
 from fuin.host.programs import HostError, ProgramError, find_missing, run, succeeds
 from fuin.secret import Secret
 
@@ -74,8 +75,9 @@ class Luks2:
         """Write a header for this volume key. cryptsetup insists on a first keyslot, which is removed again."""
         passphrase = Secret(secrets.token_bytes(32))
         run(
-            ["cryptsetup", "luksFormat", "--batch-mode", "--type", "luks2", "--cipher", "aes-xts-plain64",
-             "--sector-size", "4096", *ROUNDS, *VOLUME_KEY, "--key-file", "{1}", str(disk)],
+            ["cryptsetup", "luksFormat", "--batch-mode", "--type", "luks2", "--cipher", CIPHER,
+             "--sector-size", "4096", "--offset", str(DATA_OFFSET // 512), *ROUNDS, *VOLUME_KEY,
+             "--key-file", "{1}", str(disk)],
             [key, passphrase],
         )  # fmt: skip
         remove_keyslot(disk, 0)
@@ -83,15 +85,28 @@ class Luks2:
 
     def check_key(self, disk: Path, key: Secret) -> None:
         """Raise WrongKeyError if no digest of the header is that of the key."""
-        if not read_header(disk).has_volume_key(key):
+        self.check_layout(disk)
+        if len(key) != KEY_LENGTH or not read_header(disk).has_volume_key(key):
             raise WrongKeyError(disk)
+
+    def check_layout(self, disk: Path) -> None:
+        """Raise HostError unless the header says what we write; both cryptsetup and our reader are asked what it says.
+
+        A header is judged as cryptsetup reads it, since it is cryptsetup that opens the disk.
+        """
+        check_layout(read_header(disk).metadata)
+        check_layout(json.loads(run(["cryptsetup", "luksDump", "--dump-json-metadata", str(disk)])))
 
     def open(self, disk: Path, name: str, key: Secret, *, size: int = 0, read_only: bool = False) -> OpenDisk:
         """Let the kernel have the key and show the plaintext at /dev/mapper/NAME."""
+        self.check_key(disk, key)
         found = self.find_open(name)
         if found is not None:
-            self.check_key(disk, key)
             return found
+        if is_reencrypting(read_header(disk).metadata):
+            raise HostError(f"{disk} is in a re-encryption that its tokens do not name: its header was changed")
+        for number in read_header(disk).keyslots:  # what a killed process has left
+            remove_keyslot(disk, number)
         command = ["cryptsetup", "open", "--type", "luks2", *VOLUME_KEY, str(disk), name]
         if read_only:
             command.insert(2, "--readonly")
@@ -142,6 +157,7 @@ class Luks2:
 
     def _set_size(self, disk: Path, name: str, key: Secret, size: int) -> None:
         """Resize the mapping. The kernel does not give the key back, and cryptsetup takes it from a keyslot only."""
+        self.check_key(disk, key)
         passphrase = Secret(secrets.token_bytes(32))
         before = read_header(disk).keyslots
         add_keyslot(disk, key, passphrase)

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from fuin.host.programs import HostError
 from fuin.host.token import TYPE, Token
@@ -51,8 +51,9 @@ class Header(NamedTuple):
         return min(int(segment["offset"]) for segment in self.metadata["segments"].values())
 
     def has_volume_key(self, key: Secret) -> bool:
-        """Return whether a digest of the header is that of this volume key."""
-        return any(_is_digest(digest, key) for digest in self.metadata.get("digests", {}).values())
+        """Return whether this is the volume key of data: a re-encryption has a digest before its first sector."""
+        digests = self.metadata.get("digests", {}).values()
+        return any(digest.get("segments") and _is_digest(digest, key) for digest in digests)
 
 
 def _is_digest(digest: dict[str, Any], key: Secret) -> bool:
@@ -70,25 +71,33 @@ def is_luks2(disk: Path) -> bool:
 
 
 def read_header(disk: Path) -> Header:
-    """Return the newest valid copy of the header; raises HostError if both are damaged."""
+    """Return the newest valid copy of the header, as cryptsetup chooses it; raises HostError if both are damaged.
+
+    A second copy at another place than behind a valid first one does not count: cryptsetup does not see it.
+    """
     with disk.open("rb") as file:
-        start = file.read(2 * _SIZES[0])
-        copies = [_parse(start, _FIRST)]
-        for size in _SIZES:
-            file.seek(size)
-            copies.append(_parse(file.read(size), _SECOND))
-    found = [header for header in copies if header is not None]
-    if not found:
+        found = [_read_copy(file, 0, size, _FIRST) for size in _SIZES]
+        first = next((header for header in found if header is not None), None)
+        places = [size for size, header in zip(_SIZES, found, strict=True) if first is None or header is not None]
+        others = (_read_copy(file, size, size, _SECOND) for size in places)
+        second = next((header for header in others if header is not None), None)
+    if first is None and second is None:
         raise HostError("the header of LUKS2 is damaged, or is not there")
-    return max(found, key=lambda header: header.sequence)
+    return max((header for header in (first, second) if header), key=lambda header: header.sequence)
 
 
-def _parse(data: bytes, magic: bytes) -> Header | None:
+def _read_copy(file: BinaryIO, offset: int, size: int, magic: bytes) -> Header | None:
+    """Return the copy of this size at a place, if it is valid."""
+    file.seek(offset)
+    return _parse(file.read(size), magic, size)
+
+
+def _parse(data: bytes, magic: bytes, expected: int) -> Header | None:
     if data[:6] != magic or data[6:8] != struct.pack(">H", _VERSION) or len(data) < _BINARY:
         return None
     size, sequence = struct.unpack(">QQ", data[8:24])
     algorithm = data[72:104].rstrip(b"\0").decode("ascii", "replace")
-    if size not in _SIZES or len(data) < size or algorithm not in hashlib.algorithms_guaranteed:
+    if size != expected or len(data) < size or algorithm not in hashlib.algorithms_guaranteed:
         return None
     content = bytearray(data[:size])
     checksum = bytes(content[_CHECKSUM])

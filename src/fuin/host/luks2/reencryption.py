@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fuin.host.disk import OpenDisk
 from fuin.host.luks2.format import MAPPER, ROUNDS, Luks2, remove_keyslot
 from fuin.host.luks2.header import read_header
+from fuin.host.luks2.layout import is_reencrypting
 from fuin.host.programs import run
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def proceed(disk: Path, name: str, new_key: Secret) -> None:
 
     An open disk stays open under `name`; a closed one is not opened.
     """
+    Luks2().check_layout(disk)
     if not _has_begun(disk) and read_header(disk).has_volume_key(new_key):
         finish(disk, new_key)
         return
@@ -69,11 +71,11 @@ def remove_keyslots(disk: Path) -> None:
 
 
 def _has_begun(disk: Path) -> bool:
-    requirements = read_header(disk).metadata.get("config", {}).get("requirements", {})
-    return any("reencrypt" in name for name in requirements.get("mandatory", ()))
+    return is_reencrypting(read_header(disk).metadata)
 
 
 def open_interrupted(disk: Path, name: str, new_key: Secret) -> OpenDisk:
     """Open a disk in the middle of a re-encryption: the new data key opens the keyslots of both volume keys."""
+    Luks2().check_layout(disk)
     run(["cryptsetup", "open", "--type", "luks2", "--key-file", "{0}", str(disk), name], [new_key])
     return OpenDisk(name, MAPPER / name)

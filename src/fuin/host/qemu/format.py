@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fuin.host.disk import OpenDisk, WrongKeyError
+from fuin.host.disk import KEY_LENGTH, OpenDisk, WrongKeyError
 from fuin.host.programs import HostError, ProgramError, find_missing, run
 from fuin.host.qemu.daemon import Daemon
 from fuin.host.qemu.header import LUKS_OFFSET, is_header, read_header, write_header
@@ -26,6 +26,9 @@ _LUKS = ("--type", "luks1", "--cipher", "aes-xts-plain64", "--key-size", "512", 
 _ROOM = 4 * 1024 * 1024  # bytes in which cryptsetup writes a header; its size is in it
 _PAYLOAD = slice(104, 108)  # where LUKS1 says at which sector of 512 bytes the data begin
 _SECTOR = 512
+# Magic, version, cipher and mode of LUKS1, and the bytes of its key.
+_CIPHER, _KEY_BYTES = slice(0, 72), slice(108, 112)
+_EXPECTED_CIPHER = struct.pack(">6sH32s32s", b"LUKS\xba\xbe", 1, b"aes", b"xts-plain64")
 _PROGRAMS = ("qemu-storage-daemon", "qemu-io", "cryptsetup", "losetup")
 
 
@@ -84,8 +87,19 @@ class Qemu:
             os.fsync(file.fileno())
         write_header(disk, 1, [token])
 
+    def check_layout(self, disk: Path) -> None:
+        """Raise HostError unless the LUKS1 header asks for AES-256-XTS: who writes to the disk could change it."""
+        with disk.open("rb") as file:
+            file.seek(LUKS_OFFSET)
+            header = file.read(_SECTOR)
+        if header[_CIPHER] != _EXPECTED_CIPHER or header[_KEY_BYTES] != struct.pack(">I", KEY_LENGTH):
+            raise HostError("the header of the disk was changed, and it is not opened: it is not in aes-xts-plain64")
+
     def check_key(self, disk: Path, key: Secret) -> None:
         """Raise WrongKeyError if no keyslot opens."""
+        self.check_layout(disk)
+        if len(key) != KEY_LENGTH:
+            raise WrongKeyError(disk)
         target = f"driver=luks,key-secret=key,file.driver=raw,file.offset={LUKS_OFFSET},file.file.driver=file"
         name = str(disk).replace(",", ",,")
         command = ["qemu-io", "-r", "-U", "-c", "quit", "--object", "secret,id=key,file={0}", "--image-opts"]
@@ -96,9 +110,9 @@ class Qemu:
 
     def open(self, disk: Path, name: str, key: Secret, *, size: int = 0, read_only: bool = False) -> OpenDisk:
         """Start a storage daemon with the key, and put a loop device on the plaintext that it shows."""
+        self.check_key(disk, key)
         found = self.find_open(name)
         if found is not None:
-            self.check_key(disk, key)
             return found
         daemon = self._daemon(name)
         daemon.kill()  # or what a killed one has left
