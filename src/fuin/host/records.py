@@ -25,7 +25,7 @@ class Record:
     """One volume on this host.
 
     `mount` is empty for a volume that is not mounted. `size` is that of the volume in bytes, 0 for a local disk, which
-    takes all of its disk.
+    takes all of its disk. `is_unfilled` marks a disk that is to be filled from a snapshot, until all of it is there.
     """
 
     volume_id: str
@@ -33,10 +33,17 @@ class Record:
     format: str
     mount: str = ""
     size: int = 0
+    is_unfilled: bool = False
 
     def with_mount(self, folder: Path | None) -> Record:
         """Return the record with another place of its mount; None leaves it."""
         return self if folder is None else replace(self, mount=str(folder))
+
+
+def require_filled(record: Record) -> None:
+    """Raise HostError for a disk that was not filled to its end: it is no copy of anything."""
+    if record.is_unfilled:
+        raise HostError(f"{record.volume_id} is not filled from its snapshot yet: attach it again")
 
 
 def check_id(volume_id: str) -> None:
@@ -71,7 +78,8 @@ class Records:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = self._file(record.volume_id)
         temporary = file.with_suffix(".new")
-        with temporary.open("w", encoding="utf-8") as out:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+            os.fchmod(out.fileno(), 0o600)
             json.dump(asdict(record), out)
             out.flush()
             os.fsync(out.fileno())

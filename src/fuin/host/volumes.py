@@ -10,7 +10,7 @@ from fuin.host import disks, file_systems
 from fuin.host.disk import BusyError, DiskFormat, OpenDisk, measure
 from fuin.host.luks2 import reencryption
 from fuin.host.programs import HostError
-from fuin.host.records import Record, Records
+from fuin.host.records import Record, Records, require_filled
 from fuin.host.snapshots.filling import fill
 from fuin.host.token import Token, choose_tokens
 from fuin.host.wire.refusals import Unreachable
@@ -119,6 +119,8 @@ class Volumes:
             key.wipe()
         if task.snapshot_id:
             fill(server.blocks, task.snapshot_id, opened.device)
+            place = place._replace(record=replace(place.record, is_unfilled=False))
+            self.records.save(place.record)
         return place
 
     def _prepare(self, task: AttachmentTask, wish: Wish, key: Secret) -> Place:
@@ -146,7 +148,8 @@ class Volumes:
         _adopt(format_, disk, token, key)
         mount = before.mount if before else ""
         size = before.size if before else task.size * disks.GIB
-        record = Record(task.volume_id, str(disk), format_.name, mount, size).with_mount(wish.mount)
+        record = Record(task.volume_id, str(disk), format_.name, mount, size, bool(task.snapshot_id))
+        record = record.with_mount(wish.mount)
         self.records.save(record)
         return Place(record, format_)
 
@@ -178,6 +181,7 @@ class Volumes:
         """Open a volume by the token of its disk, and mount it where it was: for a start without a person."""
         with self.records.lock(volume_id):
             place = self.find_place(volume_id)
+            require_filled(place.record)
             opened = place.find_open() or self._open_by_token(keys, place)
             if place.record.mount:
                 file_systems.mount(opened.device, Path(place.record.mount))
@@ -218,6 +222,10 @@ class Volumes:
         with self.records.lock(volume_id):
             opened = self.check_growth(volume_id, size)
             place = self.find_place(volume_id)
+            opened = place.find_open()
+            require_filled(place.record)
+            if opened is None:
+                raise HostError(f"{volume_id} is not open")
             key = self.open_key(keys, place)
             try:
                 disks.grow_file(place.disk, size)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fuin.host import file_systems
 from fuin.host.programs import HostError, succeeds
+from fuin.host.records import require_filled
 from fuin.host.snapshots.sending import Sent, Source, find_parent, send_snapshot
 from fuin.host.wire.refusals import Unreachable
 
@@ -20,16 +21,26 @@ if TYPE_CHECKING:
 
 
 def take_snapshot(server: Server, volumes: Volumes, task: SnapshotTask) -> Sent:
-    """Send the blocks of a volume for a pending snapshot; raises HostError, of which the server learns as well."""
+    """Send the blocks of a volume for a pending snapshot; raises HostError, of which the server learns as well.
+
+    The volume must be attached here, open, and filled.
+    """
     try:
         with volumes.records.lock(task.volume_id):
+            _require_attached(server, task)
             place = volumes.find_place(task.volume_id)
+            require_filled(place.record)
             return _take(server, volumes, task, place, _require_open(place))
     except Unreachable:
         raise
     except HostError as error:
         server.tasks.report_snapshot(task.snapshot_id, str(error))
         raise
+
+
+def _require_attached(server: Server, task: SnapshotTask) -> None:
+    if task.volume_id not in server.tasks.describe().attachments:
+        raise HostError(f"{task.volume_id} is not attached to this host")
 
 
 def _require_open(place: Place) -> OpenDisk:
