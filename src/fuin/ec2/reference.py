@@ -39,7 +39,8 @@ _RESOURCES = {
 }
 _KEYS = {
     "AttachVolume": "`kms:CreateGrant`; also on the snapshot's key, for a volume from a snapshot under another key",
-    "CopySnapshot": "another key: `kms:Decrypt` on the source's, `kms:GenerateDataKeyWithoutPlaintext` on the new one",
+    "CopySnapshot": "`kms:Decrypt` on the source's key; under another key also `kms:GenerateDataKeyWithoutPlaintext` "
+                    "on that one",
     "CreateVolume": "`kms:GenerateDataKeyWithoutPlaintext`; from a snapshot under the same key `kms:ReEncryptFrom` and "
                     "`kms:ReEncryptTo`",
     "ModifyEbsDefaultKmsKeyId": "`kms:DescribeKey`",
