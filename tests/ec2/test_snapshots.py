@@ -12,6 +12,7 @@ from fuin.testing.kit.users import ACCOUNT, OTHER_ACCOUNT, REGION
 from tests.ebs.images import Ebs, block, stored_blobs
 from tests.ec2.hosts import TestHost
 from tests.support.place import Place, error_of
+from tests.support.policies import allow
 from tests.support.processes import wait_until
 
 ZONE = f"{REGION}a"
@@ -225,6 +226,22 @@ def test_snapshots_of_a_host(ec2: Any, place: Place, key: str) -> None:
     wanted = {"InstanceId": host.id, "ExcludeDataVolumeIds": [name]}
     (only,) = ec2.create_snapshots(InstanceSpecification=wanted)["Snapshots"]
     assert only["VolumeId"] == second
+
+
+def test_copied_tags_need_their_right_and_have_a_limit(ec2: Any, place: Place, key: str) -> None:
+    """Tags from the volume are as tags of the request: ec2:CreateTags is asked for, and there are 50 at most."""
+    name, host = attached(ec2, place, key)
+    ec2.create_tags(Resources=[name], Tags=[{"Key": f"k{number}", "Value": "v"} for number in range(50)])
+    members = {"InstanceSpecification": {"InstanceId": host.id}}
+    copied = {**members, "CopyTagsFromSource": "volume"}
+    user = place.client("ec2", place.add_user(allow("ec2:CreateSnapshots", "kms:*")))
+    assert code(user.create_snapshots, **copied) == "UnauthorizedOperation"
+    assert code(user.create_snapshots, **copied, DryRun=True) == "UnauthorizedOperation"
+    assert code(user.create_snapshots, **members, DryRun=True) == "DryRunOperation"
+    more = [{"ResourceType": "snapshot", "Tags": [{"Key": "one", "Value": "more"}]}]
+    assert code(ec2.create_snapshots, **copied, TagSpecifications=more) == "TagLimitExceeded"
+    assert ec2.describe_snapshots(Filters=[{"Name": "volume-id", "Values": [name]}])["Snapshots"] == []
+    assert len(ec2.create_snapshots(**copied)["Snapshots"][0]["Tags"]) == 50
 
 
 def test_five_may_be_pending(ec2: Any, place: Place, key: str) -> None:

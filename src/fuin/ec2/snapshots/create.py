@@ -23,6 +23,7 @@ from fuin.ec2.wire.form import Input
 from fuin.ec2.wire.members import TagSpecification
 from fuin.kms import volume_keys
 from fuin.snapshots.lineage import new_snapshot, new_snapshot_id
+from fuin.store.errors import TooManyTags
 from fuin.store.volumes import attachments, ec2_tags, snapshots
 
 if TYPE_CHECKING:
@@ -99,13 +100,15 @@ async def create_snapshots(call: Call, input: CreateSnapshotsInput) -> Output:
     present = await call.services.store.read(attachments.list_of_host, host.host_id)
     names = [one.volume_id for one in present if one.volume_id not in wanted.ExcludeDataVolumeId]
     found = [await call.consult(permitted_volume, "CreateSnapshots", name) for name in names]
-    for view in found:
-        await call.consult(permit_new_snapshot, _conditions(call, view), given)
+    copied = input.CopyTagsFromSource is not None
+    wanted_tags = [{**(view.tags if copied else {}), **given} for view in found]
+    for view, all_tags in zip(found, wanted_tags, strict=True):
+        await call.consult(permit_new_snapshot, _conditions(call, view), all_tags)
     rights.end_dry_run(input)
     if not found:
         raise Ec2Fault("InvalidParameterValue", f"The instance '{host.host_id}' has no volumes to make snapshots of.")
-    copied = input.CopyTagsFromSource is not None
-    every = [await _plan(call, view, input.Description, {**(view.tags if copied else {}), **given}) for view in found]
+    planned = zip(found, wanted_tags, strict=True)
+    every = [await _plan(call, view, input.Description, all_tags) for view, all_tags in planned]
     made = await _insert_all(call, every)
     call.facts["snapshots"] = [one.snapshot_id for one in made]
     return {"snapshotSet": [views.short_item(one, new.tags) for one, new in zip(made, every, strict=True)]}
@@ -159,8 +162,11 @@ def _check_readable(view: VolumeView) -> None:
 
 
 async def _insert_all(call: Call, every: Sequence[_New]) -> list[Snapshot]:
-    """Add snapshots, all or none."""
-    await call.write(_insert, every)
+    """Add snapshots, all or none; raises TagLimitExceeded if those copied from a volume and the given are too many."""
+    try:
+        await call.write(_insert, every)
+    except TooManyTags:
+        raise tags.too_many_tags() from None
     return [new.snapshot for new in every]
 
 
