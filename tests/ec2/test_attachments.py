@@ -163,6 +163,42 @@ def test_failed_attach_ends(ec2: Any, host: TestHost, volume: str) -> None:
     assert state(ec2, volume) == ("in-use", ["detaching"]), "what is to be closed became attached again"
 
 
+def test_open_volume_that_fails_while_it_is_closed_stays_attached(
+    place: Place, ec2: Any, host: TestHost, volume: str
+) -> None:
+    """Only `detached` ends what may still be open: with `failed` the host keeps its grant, and says more later."""
+    ec2.attach_volume(VolumeId=volume, InstanceId=host.id, Device="/dev/sdf")
+    host.report(volume, "attached", Formatted="true")
+    ec2.detach_volume(VolumeId=volume)
+    host.report(volume, "failed", Message="it cannot be closed")
+    assert state(ec2, volume) == ("in-use", ["detaching"])
+    assert grants_of(place, ec2, volume, host) == 1
+    host.report(volume, "busy")
+    host.report(volume, "failed")
+    assert state(ec2, volume) == ("in-use", ["busy"])
+    host.report(volume, "detached")
+    assert state(ec2, volume) == ("available", [])
+
+
+def test_messages_of_hosts_are_escaped_in_the_log(
+    ec2: Any, host: TestHost, volume: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A host can write no line of its own into the log, and nothing that a terminal obeys."""
+    ec2.attach_volume(VolumeId=volume, InstanceId=host.id, Device="/dev/sdf")
+    host.report(volume, "attached", Formatted="true")
+    snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    message = "x\nERROR forged\x1b[2J\r\x9b\u202e\u65e5"
+    host.report(volume, "busy", Message=message)
+    host.ask("FuinReportSnapshot", SnapshotId=snapshot, State="error", Message=message)
+    lines = [record.getMessage() for record in caplog.records if record.name == "fuin.volumes"]
+    assert len(lines) == 2
+    for line in lines:
+        assert line.isprintable()
+        assert "x\\nERROR forged\\x1b[2J" in line
+        assert "\u65e5" in line
+    ec2.delete_snapshot(SnapshotId=snapshot)
+
+
 @pytest.mark.parametrize("is_same_key", [True, False])
 def test_volume_from_a_snapshot_is_filled_by_its_host(
     place: Place, ec2: Any, kms: Any, host: TestHost, is_same_key: bool

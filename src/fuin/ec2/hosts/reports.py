@@ -5,7 +5,7 @@
 | `attached` | the volume is open; an attachment that is to be closed stays so |
 | `busy` | the volume cannot be closed, since it is mounted or open |
 | `detached` | the attachment and its grants end, and the volume is available |
-| `failed` | ends an attachment that was never open; an open one keeps its state, with the message |
+| `failed` | ends an attachment that is `attaching`; any other one may be open, and keeps its state, with the message |
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FAILED = "failed"
 _MESSAGE_AT_MOST = 1024  # characters
+# A host's message is logged with %r, which escapes line ends and all that a terminal could take for a command.
 _log = logging.getLogger("fuin.volumes")
 
 
@@ -63,11 +64,9 @@ async def report_attachment(call: Call, input: FuinReportAttachmentInput) -> Out
         raise _missing_attachment(input.VolumeId, host.host_id)
     message = input.Message[:_MESSAGE_AT_MOST]
     if input.State in (attachments.BUSY, FAILED):
-        _log.warning("volume %s on host %s: %s: %s", input.VolumeId, host.host_id, input.State, message)
+        _log.warning("volume %s on host %s: %s: %r", input.VolumeId, host.host_id, input.State, message)
     try:
-        if input.State == attachments.DETACHED or (
-            input.State == FAILED and present.state in (attachments.ATTACHING, attachments.DETACHING)
-        ):
+        if input.State == attachments.DETACHED or (input.State == FAILED and present.state == attachments.ATTACHING):
             endings.name_grants(call, present)
             await call.change(_end, present, input)
         elif input.Filled and present.fill_grant_id:
@@ -131,7 +130,7 @@ async def report_snapshot(call: Ec2Call, input: FuinReportSnapshotInput) -> Outp
     if found is None:
         raise resource_ids.missing_fault(resource_ids.SNAPSHOT, input.SnapshotId)
     message = input.Message[:_MESSAGE_AT_MOST]
-    _log.warning("snapshot %s on host %s: %s", input.SnapshotId, host.host_id, message)
+    _log.warning("snapshot %s on host %s: %r", input.SnapshotId, host.host_id, message)
     try:
         call.removed += await call.write(snapshot_blocks.fail, input.SnapshotId, message)
     except StoreRefusal:  # it was completed or deleted meanwhile
