@@ -47,7 +47,7 @@ class FakeKms:
         self.arns[wrapped] = key
         return key, wrapped
 
-    def open_key(self, wrapped_key: bytes, context_id: str) -> Secret:
+    def open_key(self, wrapped_key: bytes, context_id: str, key_arn: str = "") -> Secret:
         """Return the data key, as Decrypt does."""
         self.asked.append(context_id)
         if self.is_away:
@@ -55,6 +55,8 @@ class FakeKms:
         context, key = self.keys.get(wrapped_key, ("", b""))
         if context != context_id:
             raise Refusal("Decrypt", "InvalidCiphertextException", "")
+        if key_arn and self.arns[wrapped_key] != key_arn:
+            raise Refusal("Decrypt", "IncorrectKeyException", "")
         if self.arns[wrapped_key] in self.disabled:
             raise Refusal("Decrypt", "DisabledException", f"{self.arns[wrapped_key]} is disabled.")
         return Secret(key)

@@ -75,6 +75,7 @@ def test_records(tmp_path: Path) -> None:
     records.save(record)
     (tmp_path / "volumes" / "vol-11111111.new").write_text("{")
     assert records.list_all() == [record]
+    assert [oct(file.stat().st_mode & 0o777) for file in (tmp_path / "volumes").glob("*.json")] == ["0o600"]
     records.remove("vol-00000000")
     assert records.list_all() == []
 
@@ -106,11 +107,11 @@ def test_server_that_is_not_there() -> None:
     with pytest.raises(Unreachable, match="the server cannot be reached"):
         TaskWire(host).describe()
     with pytest.raises(Unreachable):
-        HostKms(host, patience=1).open_key(b"x", "vol-00000000")
+        HostKms(host, patience=1).open_key(b"x", "vol-00000000", "arn:a")
 
 
 def test_kms_that_is_silent_is_not_waited_for_beyond_the_patience() -> None:
     """A watch asks once, and for a part of its bound: a server that takes the connection and is silent is away."""
     listener, host = _silent_server()
     with listener, pytest.raises(Unreachable, match=r"[Rr]ead timeout"):
-        HostKms(host, patience=0.3).open_key(b"x", "vol-00000000")
+        HostKms(host, patience=0.3).open_key(b"x", "vol-00000000", "arn:a")

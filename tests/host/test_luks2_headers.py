@@ -14,6 +14,7 @@ from fuin.host.luks2 import reencryption
 from fuin.host.luks2.format import Luks2
 from fuin.host.luks2.header import read_header
 from fuin.host.programs import HostError
+from fuin.host.records import Record
 from fuin.host.token import Token, choose_tokens
 from fuin.secret import Secret
 from tests.host.fakes import FakeHost
@@ -159,6 +160,31 @@ def test_reencrypt_writes_all_data_anew(disk: Path, tmp_path: Path) -> None:
     assert is_accepted(disk, host.kms.open_key(new.wrapped_key, volume_id).reveal())
     assert not is_accepted(disk, host.kms.open_key(old.wrapped_key, volume_id).reveal())
     assert disk.read_bytes()[16 * MIB :] != before
+
+
+def test_record_follows_rewrap_and_reencryption(disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A re-wrap that is killed on either side of the header leaves a disk that its record knows."""
+    host = FakeHost(tmp_path)
+    volume_id = _local_disk(host, disk)
+    save, saved = host.volumes.records.save, list[Record]()
+
+    def die_late(record: Record) -> None:
+        if saved:
+            raise KeyboardInterrupt
+        saved.append(record)
+        save(record)
+
+    for arn in ("arn:b", "arn:c"):
+        with monkeypatch.context() as patch:
+            patch.setattr(host.volumes.records, "save", die_late)
+            with pytest.raises(KeyboardInterrupt):
+                local.rewrap(host.user_kms, host.volumes, volume_id, arn)
+        saved.clear()
+        host.volumes.open_key(host.kms, host.volumes.find_place(volume_id))
+    local.rewrap(host.user_kms, host.volumes, volume_id, "arn:d")
+    local.reencrypt(host.user_kms, host.volumes, volume_id, "arn:e")
+    record = host.volumes.find_place(volume_id).record
+    assert (record.key_arn, record.next_key_arn, record.context_id) == ("arn:e", "", volume_id)
 
 
 @pytest.mark.parametrize("step", ["token", "keyslot", "data"])

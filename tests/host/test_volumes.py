@@ -130,7 +130,7 @@ def test_disk_of_another_volume_is_refused(host: FakeHost) -> None:
     format_.write_tokens(second, own)
     with pytest.raises(WrongKeyError, match="exchanged"):
         _attach(host, task, disk=second)
-    host.volumes.records.save(Record(VOLUME, str(second), "qemu"))
+    host.volumes.records.save(replace(host.volumes.find_place(VOLUME).record, disk=str(second)))
     with pytest.raises(WrongKeyError):
         host.volumes.open(host.kms, VOLUME)
 
@@ -169,7 +169,7 @@ def test_rewrapped_key_of_the_server_reaches_the_disk(host: FakeHost) -> None:
     host.volumes.close(VOLUME)
     _, foreign = host.kms.make_key("arn:c", VOLUME)
     with pytest.raises(WrongKeyError):
-        _attach(host, replace(task, wrapped_key=foreign, is_formatted=True))
+        _attach(host, replace(task, key_arn="arn:c", wrapped_key=foreign, is_formatted=True))
     assert host.formats.get_format("qemu").read_tokens(disk)[0].key_arn == "arn:b"
 
 
@@ -217,7 +217,12 @@ def test_local_disk(host: FakeHost, tmp_path: Path) -> None:
     with pytest.raises(HostError, match="not empty"):
         local.format_disk(host.user_kms, host.volumes, format_, tmp_path / "disk", "arn:a")
     host.volumes.records.remove(volume_id)
-    assert local.adopt_disk(host.volumes, host.formats, tmp_path / "disk").record.volume_id == volume_id
+    for keys in ((), ("arn:b",)):
+        with pytest.raises(HostError, match="confirm it by --key arn:a"):
+            local.adopt_disk(host.volumes, host.formats, tmp_path / "disk", keys)
+    assert host.volumes.records.list_all() == []
+    adopted = local.adopt_disk(host.volumes, host.formats, tmp_path / "disk", ["arn:a"])
+    assert adopted.record == place.record
     host.volumes.open(host.kms, volume_id)
     local.rewrap(host.user_kms, host.volumes, volume_id, "arn:b")
     host.kms.disabled.add("arn:a")
@@ -225,6 +230,31 @@ def test_local_disk(host: FakeHost, tmp_path: Path) -> None:
     host.volumes.open(host.kms, volume_id)
     with pytest.raises(HostError, match="only luks2"):
         local.reencrypt(host.user_kms, host.volumes, volume_id, "")
+
+
+@pytest.mark.parametrize("member", ["key_arn", "context_id"])
+def test_header_of_somebody_else_is_not_opened_at_boot(host: FakeHost, member: str) -> None:
+    """Who writes to the disk formats it under a key of their own, which KMS opens for this host: it is not asked."""
+    task = host.add_attachment(VOLUME)
+    _attach(host, task)
+    host.volumes.close(VOLUME)
+    disk, format_ = host.volumes.records.default_disk(VOLUME), host.formats.get_format("qemu")
+    foreign = {"key_arn": task.key_arn, "context_id": VOLUME, member: f"{OTHER}-of-another"}
+    arn, wrapped = host.kms.make_key(foreign["key_arn"], foreign["context_id"])
+    key = host.kms.open_key(wrapped, foreign["context_id"])
+    format_.make(disk, key, Token(VOLUME, foreign["context_id"], arn, wrapped))
+    host.kms.asked.clear()
+    with pytest.raises(HostError, match="its header was exchanged"):
+        host.volumes.open(host.kms, VOLUME)
+    with pytest.raises(HostError, match="its header was exchanged"):
+        host.volumes.open_key(host.kms, host.volumes.find_place(VOLUME))
+    assert (host.kms.asked, host.volumes.find_place(VOLUME).find_open()) == ([], None)
+    format_.make(disk, key, Token(VOLUME, VOLUME, task.key_arn, wrapped))  # the header lies about the KMS key
+    with pytest.raises(Refusal, match="IncorrectKey" if member == "key_arn" else "InvalidCiphertext"):
+        host.volumes.open(host.kms, VOLUME)
+    host.volumes.records.save(Record(VOLUME, str(disk), "qemu"))
+    with pytest.raises(HostError, match="attach the volume again"):
+        host.volumes.open(host.kms, VOLUME)
 
 
 def test_agent(host: FakeHost) -> None:

@@ -20,24 +20,32 @@ WatchBound = Annotated[
     float,
     typer.Option("--watch", metavar="SECONDS", help="Stay, and close it within so many seconds of its key being lost."),
 ]
+KnownKeys = Annotated[
+    list[str] | None,
+    typer.Option("--key", metavar="ARN", help="The KMS key of a local disk that this host has not seen before."),
+]
 Every = Annotated[float, typer.Option("--every", min=0.1, metavar="SECONDS", help="How often to ask for tasks.")]
 Once = Annotated[bool, typer.Option("--once", help="Do the tasks that are there, and end.")]
 
 
 def open_volume(
-    volume: VolumeOrDisk, mount: Mount = None, watch: WatchBound = 0, host_file: HostFile = DEFAULT_FILE
-) -> None:
+    volume: VolumeOrDisk, mount: Mount = None, watch: WatchBound = 0, key: KnownKeys = None,
+    host_file: HostFile = DEFAULT_FILE,
+) -> None:  # fmt: skip
     """Open a volume by the wrapped key in its header, and mount it where it was: at boot, without a person.
 
     A volume is opened with the host's credentials, which work as long as it is attached; a local disk with the usual
-    AWS credentials. With `--watch` the command stays and asks KMS three times in the bound: when the key is refused,
-    or when no answer comes for that time, the volume is closed, also while it is used.
+    AWS credentials. Its header must name the KMS key that this host remembers; for a local disk of another machine,
+    `--key` says which one it is.
+
+    With `--watch` the command stays and asks KMS three times in the bound: when the key is refused, or when no answer
+    comes for that time, the volume is closed, also while it is used.
 
     **Example**: `fuin volume open vol-0123456789abcdef0 --watch 15`
     """
     host = Host(host_file)
     if "/" in volume:
-        volume = local.adopt_disk(host.volumes, host.formats, Path(volume).absolute()).record.volume_id
+        volume = local.adopt_disk(host.volumes, host.formats, Path(volume).absolute(), key or ()).record.volume_id
     if mount:
         records = host.volumes.records
         records.save(host.volumes.find_place(volume).record.with_mount(mount.absolute()))

@@ -16,6 +16,8 @@ from fuin.host.programs import HostError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fuin.host.token import Token
+
 _ID = re.compile(r"(?:vol|disk)-[0-9a-f]{8,32}")
 _SNAPSHOT_ID = re.compile(r"snap-[0-9a-f]{8,32}")
 
@@ -26,6 +28,8 @@ class Record:
 
     `mount` is empty for a volume that is not mounted. `size` is that of the volume in bytes, 0 for a local disk, which
     takes all of its disk. `is_unfilled` marks a disk that is to be filled from a snapshot, until all of it is there.
+    `key_arn` and `context_id` say under which KMS key the data key is: the header of the disk must say the same.
+    `next_key_arn` is the other key while a re-wrap or a re-encryption is under way.
     """
 
     volume_id: str
@@ -34,6 +38,9 @@ class Record:
     mount: str = ""
     size: int = 0
     is_unfilled: bool = False
+    key_arn: str = ""
+    next_key_arn: str = ""
+    context_id: str = ""
 
     def with_mount(self, folder: Path | None) -> Record:
         """Return the record with another place of its mount; None leaves it."""
@@ -44,6 +51,20 @@ def require_filled(record: Record) -> None:
     """Raise HostError for a disk that was not filled to its end: it is no copy of anything."""
     if record.is_unfilled:
         raise HostError(f"{record.volume_id} is not filled from its snapshot yet: attach it again")
+
+
+def require_same_key(record: Record, token: Token) -> None:
+    """Raise HostError unless the header of a disk names the KMS key and the context that this host remembers."""
+    if not record.key_arn:
+        raise HostError(
+            f"this host has no record of the KMS key of {record.volume_id}: attach the volume again, or open the local "
+            f"disk by its path with --key"
+        )
+    if token.context_id != record.context_id or token.key_arn not in {record.key_arn, record.next_key_arn}:
+        raise HostError(
+            f"{record.disk} names the KMS key {token.key_arn} for {token.context_id}, and this host remembers "
+            f"{record.key_arn} for {record.context_id}: its header was exchanged"
+        )
 
 
 def check_id(volume_id: str) -> None:

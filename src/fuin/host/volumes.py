@@ -10,7 +10,7 @@ from fuin.host import disks, file_systems
 from fuin.host.disk import BusyError, DiskFormat, OpenDisk, measure
 from fuin.host.luks2 import reencryption
 from fuin.host.programs import HostError
-from fuin.host.records import Record, Records, require_filled
+from fuin.host.records import Record, Records, require_filled, require_same_key
 from fuin.host.snapshots.filling import fill
 from fuin.host.token import Token, choose_tokens
 from fuin.host.wire.refusals import Unreachable
@@ -27,8 +27,8 @@ _NAME = "fuin-{}"  # of an open disk, in /dev/mapper and in the folder of proces
 class Keys(Protocol):
     """Who opens wrapped data keys: KMS, asked by the host or by a user."""
 
-    def open_key(self, wrapped_key: bytes, context_id: str) -> Secret:
-        """Return the data key; raises Refusal or Unreachable."""
+    def open_key(self, wrapped_key: bytes, context_id: str, key_arn: str) -> Secret:
+        """Return the data key, which must be under this KMS key; raises Refusal or Unreachable."""
         ...
 
 
@@ -64,6 +64,13 @@ class Place(NamedTuple):
     def name(self) -> str:
         """Return the name under which the disk is open."""
         return _NAME.format(self.record.volume_id)
+
+    def read_tokens(self) -> list[Token]:
+        """Return the tokens of the header; raises HostError if they are not as this host's record says."""
+        tokens = choose_tokens(self.format.read_tokens(self.disk), self.record.volume_id)
+        for token in tokens:
+            require_same_key(self.record, token)
+        return tokens
 
     def find_open(self) -> OpenDisk | None:
         """Return the open disk, if it is open."""
@@ -111,7 +118,7 @@ class Volumes:
             return place
 
     def _open_attachment(self, server: Server, task: AttachmentTask, wish: Wish) -> Place:
-        key = server.keys.open_key(task.wrapped_key, task.context_id)
+        key = server.keys.open_key(task.wrapped_key, task.context_id, task.key_arn)
         try:
             place = self._prepare(task, wish, key)
             opened = place.format.open(place.disk, place.name, key, size=place.record.size)
@@ -148,7 +155,10 @@ class Volumes:
         _adopt(format_, disk, token, key)
         mount = before.mount if before else ""
         size = before.size if before else task.size * disks.GIB
-        record = Record(task.volume_id, str(disk), format_.name, mount, size, bool(task.snapshot_id))
+        record = Record(
+            task.volume_id, str(disk), format_.name, mount, size, bool(task.snapshot_id), task.key_arn,
+            context_id=task.context_id,
+        )  # fmt: skip
         record = record.with_mount(wish.mount)
         self.records.save(record)
         return Place(record, format_)
@@ -189,10 +199,10 @@ class Volumes:
 
     def _open_by_token(self, keys: Keys, place: Place) -> OpenDisk:
         format_ = self._formats.get_format(place.format.name)
-        tokens = choose_tokens(format_.read_tokens(place.disk), place.record.volume_id)
+        tokens = place.read_tokens()
         is_under_way = len(tokens) > 1 and reencryption.has_keyslots(place.disk)
         token = next((each for each in tokens if each.is_next == is_under_way), tokens[0])
-        key = keys.open_key(token.wrapped_key, token.context_id)
+        key = keys.open_key(token.wrapped_key, token.context_id, token.key_arn)
         try:
             if is_under_way:
                 return reencryption.open_interrupted(place.disk, place.name, key)
@@ -202,10 +212,10 @@ class Volumes:
 
     def open_key(self, keys: Keys, place: Place) -> Secret:
         """Return the data key of a volume that is not in a re-encryption."""
-        tokens = choose_tokens(place.format.read_tokens(place.disk), place.record.volume_id)
+        tokens = place.read_tokens()
         if any(token.is_next for token in tokens):
             raise HostError("the volume is in a re-encryption: `fuin volume reencrypt` goes on with it")
-        return keys.open_key(tokens[0].wrapped_key, tokens[0].context_id)
+        return keys.open_key(tokens[0].wrapped_key, tokens[0].context_id, tokens[0].key_arn)
 
     def check_growth(self, volume_id: str, size: int) -> OpenDisk:
         """Return the open disk of a volume; raises HostError unless it can have `size` bytes: never fewer than now."""

@@ -92,7 +92,7 @@ def first(host: FakeHost) -> None:
 def second(host: FakeHost) -> None:
     """Recover, refuse wrong keys, grow, attach a volume, then begin to re-encrypt under the mounted file system."""
     load(host)
-    place = local.adopt_disk(host.volumes, host.formats, DISK)
+    place = local.adopt_disk(host.volumes, host.formats, DISK, ["arn:a"])
     volume_id = place.record.volume_id
     _refuse_wrong_keys(host, place.disk, place.name)
     opened = host.volumes.open(host.kms, volume_id)
@@ -162,7 +162,7 @@ def _segments() -> int:
 def third(host: FakeHost) -> None:
     """Open in the middle of the re-encryption, find all that was flushed, end it, and cut off a volume in use."""
     load(host)
-    place = local.adopt_disk(host.volumes, host.formats, DISK)
+    place = local.adopt_disk(host.volumes, host.formats, DISK, ["arn:a", "arn:b"])
     volume_id = place.record.volume_id
     old, new = sorted(Luks2().read_tokens(DISK), key=lambda token: token.is_next)
     assert (old.key_arn, new.key_arn, new.is_next) == ("arn:a", "arn:b", True)

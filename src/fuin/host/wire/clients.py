@@ -72,9 +72,9 @@ class HostKms:
         """Make the client. With `patience` it asks once, and waits so many seconds for an answer."""
         self._client = _new_client("kms", host, patience)
 
-    def open_key(self, wrapped_key: bytes, context_id: str) -> Secret:
-        """Return the data key; raises Refusal or Unreachable."""
-        return decrypt(self._client, wrapped_key, context_id)
+    def open_key(self, wrapped_key: bytes, context_id: str, key_arn: str) -> Secret:
+        """Return the data key, which must be under this KMS key; raises Refusal or Unreachable."""
+        return decrypt(self._client, wrapped_key, context_id, key_arn)
 
 
 class UserKms:
@@ -92,23 +92,25 @@ class UserKms:
         )  # fmt: skip
         return answer["KeyId"], answer["CiphertextBlob"]
 
-    def open_key(self, wrapped_key: bytes, context_id: str) -> Secret:
-        """Return the data key; raises Refusal or Unreachable."""
-        return decrypt(self._client, wrapped_key, context_id)
+    def open_key(self, wrapped_key: bytes, context_id: str, key_arn: str) -> Secret:
+        """Return the data key, which must be under this KMS key; raises Refusal or Unreachable."""
+        return decrypt(self._client, wrapped_key, context_id, key_arn)
 
     def re_encrypt(self, token: Token, key: str) -> tuple[str, bytes]:
         """Return the ARN of another KMS key, and the same data key under it."""
         context = {CONTEXT_KEY: token.context_id}
         answer = _ask(
-            self._client.re_encrypt, CiphertextBlob=token.wrapped_key, SourceEncryptionContext=context,
-            DestinationKeyId=key, DestinationEncryptionContext=context,
+            self._client.re_encrypt, CiphertextBlob=token.wrapped_key, SourceKeyId=token.key_arn,
+            SourceEncryptionContext=context, DestinationKeyId=key, DestinationEncryptionContext=context,
         )  # fmt: skip
         return answer["KeyId"], answer["CiphertextBlob"]
 
 
-def decrypt(client: Any, wrapped_key: bytes, context_id: str) -> Secret:
-    """Return the data key in a ciphertext blob, bound to a volume by its encryption context."""
-    answer = _ask(client.decrypt, CiphertextBlob=wrapped_key, EncryptionContext={CONTEXT_KEY: context_id})
+def decrypt(client: Any, wrapped_key: bytes, context_id: str, key_arn: str) -> Secret:
+    """Return the data key in a ciphertext blob, bound to a volume by its encryption context, under this KMS key."""
+    answer = _ask(
+        client.decrypt, CiphertextBlob=wrapped_key, EncryptionContext={CONTEXT_KEY: context_id}, KeyId=key_arn
+    )
     key = Secret(answer.pop("Plaintext"))
     if len(key) != KEY_LENGTH:
         raise HostError(f"KMS answered with a data key of {len(key)} bytes, not {KEY_LENGTH}")
