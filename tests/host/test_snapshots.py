@@ -186,6 +186,10 @@ def test_copy_that_shares_blocks(host: FakeHost, tmp_path: Path, monkeypatch: py
     try:
         inner = FakeHost(place)
         _attach(inner, VOLUME, tmp_path / "mount", "ext4")
+        own = [place / "volumes" / name for name in (f"{VOLUME}.still", ".fuin-vol-0bbbbbbb-x.still")]
+        left = place / "volumes" / f".fuin-{VOLUME}-left.still"
+        for other in (*own, left):
+            other.write_text("of somebody else")
         (tmp_path / "mount" / "file").write_text("before")
         put = inner.blocks.put_block
 
@@ -197,7 +201,8 @@ def test_copy_that_shares_blocks(host: FakeHost, tmp_path: Path, monkeypatch: py
         take_snapshot(inner.server, inner.volumes, SnapshotTask(FIRST, VOLUME, ""))
         data = b"".join(inner.blocks.snapshots[FIRST].values())
         assert (b"before" in data, b"meanwhile" in data) == (True, False)
-        assert not list(place.glob("**/*.still"))
+        assert sorted(place.glob("**/*.still")) == sorted(own)
+        assert [other.read_text() for other in own] == ["of somebody else"] * 2
         inner.close_all()
     finally:
         subprocess.run(["umount", "--lazy", place], check=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fuin.host import file_systems
@@ -66,15 +69,13 @@ def _take(server: Server, volumes: Volumes, task: SnapshotTask, place: Place, op
 @contextmanager
 def _still_source(server: Server, volumes: Volumes, place: Place, opened: OpenDisk) -> Iterator[Source]:
     """Yield a disk that holds still: a copy of the file below that takes no space, or the volume itself, frozen."""
-    copy = place.disk.with_suffix(".still")
     name = f"{place.name}-still"
     place.format.close(name)  # what a killed process has left
-    copy.unlink(missing_ok=True)
+    copy = _make_copy_file(place) if place.disk.is_file() else None
     offset = place.format.find_data(place.disk)
     try:
         with _pause(opened):
-            is_copied = place.disk.is_file() and succeeds(["cp", "--reflink=always", str(place.disk), str(copy)])
-            if not is_copied:
+            if copy is None or not succeeds(["cp", "--reflink=always", str(place.disk), str(copy)]):
                 yield Source(opened.device, place.disk, offset)
                 return
         key = volumes.open_key(server.keys, place)
@@ -85,7 +86,18 @@ def _still_source(server: Server, volumes: Volumes, place: Place, opened: OpenDi
         yield Source(still.device, copy, offset)
         place.format.close(name)
     finally:
-        copy.unlink(missing_ok=True)
+        if copy is not None:
+            copy.unlink(missing_ok=True)
+
+
+def _make_copy_file(place: Place) -> Path:
+    """Return a new file of ours beside the disk; what a killed process has left of such files is removed."""
+    prefix = f".fuin-{place.record.volume_id}-"
+    for file in place.disk.parent.glob(f"{prefix}*.still"):
+        file.unlink(missing_ok=True)
+    number, name = tempfile.mkstemp(".still", prefix, place.disk.parent)
+    os.close(number)
+    return Path(name)
 
 
 def _pause(opened: OpenDisk) -> AbstractContextManager[None]:
