@@ -75,7 +75,8 @@ def test_signals_end_a_download(stalled: str, tmp_path: Path) -> None:
         folder = tmp_path / number.name
         folder.mkdir()
         variables = environment.clean(tmp_path, **new_user("x").variables, AWS_ENDPOINT_URL=stalled)
-        command = [str(FUIN), "cp", "s3://bucket/key", str(folder / "out")]
+        # A shell that runs the tests in the background ignores SIGINT, and so would they.
+        command = ["env", "--default-signal=INT", str(FUIN), "cp", "s3://bucket/key", str(folder / "out")]
         processes[number] = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
     for number, process in processes.items():
         folder = tmp_path / number.name

@@ -190,7 +190,7 @@ VERBS: dict[str, Verb | Group] = {
         SERVER,
     ),
     "rewrap": Verb("rewrap", "rewrap",
-        "Encrypt the data keys of stored objects under another KMS key, or under the newest material of their key.",
+        "Encrypt the data keys of stored objects, or of a volume, under another KMS key, or under its newest material.",
         SERVER,
     ),
     "audit": Verb("audit", "app", "The tamper-evident log of every use of a key and every request.", LOOK),
