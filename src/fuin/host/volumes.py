@@ -220,6 +220,7 @@ class Volumes:
     def check_growth(self, volume_id: str, size: int) -> OpenDisk:
         """Return the open disk of a volume; raises HostError unless it can have `size` bytes: never fewer than now."""
         place = self.find_place(volume_id)
+        require_filled(place.record)
         opened = place.find_open()
         if opened is None:
             raise HostError(f"{volume_id} is not open: open it, and then resize it")
@@ -232,10 +233,6 @@ class Volumes:
         with self.records.lock(volume_id):
             opened = self.check_growth(volume_id, size)
             place = self.find_place(volume_id)
-            opened = place.find_open()
-            require_filled(place.record)
-            if opened is None:
-                raise HostError(f"{volume_id} is not open")
             key = self.open_key(keys, place)
             try:
                 disks.grow_file(place.disk, size)
