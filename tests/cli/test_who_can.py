@@ -34,7 +34,7 @@ def arn_of(user: User) -> str:
 def via_s3(*actions: str, resource: str = "*") -> dict[str, Any]:
     """Return a policy that allows actions through the object store only."""
     policy = allow(*actions, resource=resource)
-    policy["Statement"][0]["Condition"] = VIA_S3
+    policy["Statement"][0]["Condition"] = VIA_S3 | {}  # a copy: a test adds to it
     return policy
 
 
