@@ -5,13 +5,11 @@ At each point the worker, the keyholder or the whole server is killed; then the 
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.crash import soundness
-from tests.crash.scene import BUCKET, NEW, OLD, TARGETS, Prepared, Scene
+from tests.crash.scene import BUCKET, NEW, OLD, TARGETS, Scene
 from tests.support.server import REPOSITORY, Server
 
 pytestmark = pytest.mark.real
@@ -22,20 +20,6 @@ PUT_KEY_POLICY = {"put_key_policy.before_store": False, "put_key_policy.after_st
 PUT_OBJECT = {"put_object.after_data_key": False, "put_object.after_blob": False, "put_object.after_index": True}
 
 REWRAP = {"update_object_encryption.after_keys": False, "update_object_encryption.after_index": True}
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """Give a data folder with a key, a bucket and an object."""
-    return Prepared(tmp_path_factory.mktemp("prepared"))
-
-
-@pytest.fixture
-def scene(tmp_path: Path, prepared: Prepared) -> Iterator[Scene]:
-    """Give a scene of this test's own."""
-    made = Scene(tmp_path, prepared)
-    yield made
-    made.server.kill()
 
 
 @pytest.mark.parametrize("target", TARGETS)

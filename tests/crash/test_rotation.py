@@ -3,33 +3,17 @@
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.crash.scene import TARGETS, Prepared, Scene
+from tests.crash.scene import TARGETS, Scene
 from tests.kms.importing import bring
 from tests.support.processes import is_alive, wait_until
 from tests.support.server import Server
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """Give a data folder with a key, a bucket and an object."""
-    return Prepared(tmp_path_factory.mktemp("prepared"))
-
-
-@pytest.fixture
-def scene(tmp_path: Path, prepared: Prepared) -> Iterator[Scene]:
-    """Give a scene of this test's own."""
-    made = Scene(tmp_path, prepared)
-    yield made
-    made.server.kill()
 
 
 def _rotations(server: Server, key_id: str) -> list[dict[str, Any]]:

@@ -1,13 +1,10 @@
 """A crash between the blobs of a snapshot and the rows that name them: a block is there or not, and so a snapshot."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.crash import soundness
-from tests.crash.scene import Prepared, Scene
+from tests.crash.scene import Scene
 from tests.ebs.images import Ebs, block
 from tests.support.server import Server
 
@@ -15,20 +12,6 @@ pytestmark = pytest.mark.real
 
 PUT = {"packs.after_commit": False, "snapshots.after_block": True}
 COMPLETE = {"snapshots.after_index": False, "snapshots.after_completion": True}
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """Give a data folder with a key, a bucket and an object."""
-    return Prepared(tmp_path_factory.mktemp("prepared"))
-
-
-@pytest.fixture
-def scene(tmp_path: Path, prepared: Prepared) -> Iterator[Scene]:
-    """Give a scene of this test's own."""
-    made = Scene(tmp_path, prepared)
-    yield made
-    made.server.kill()
 
 
 @pytest.mark.parametrize(("point", "expected"), PUT.items())

@@ -117,12 +117,6 @@ def test_upload_is_swept_when_its_worker_has_died_and_not_before(
     assert leftover.name in shown
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """Give a data folder with a key, a bucket and an object."""
-    return Prepared(tmp_path_factory.mktemp("prepared"))
-
-
 @pytest.mark.parametrize("point", ["sweep.before_move", "sweep.after_move"])
 def test_sweep_that_is_killed_is_done_by_the_next(tmp_path: Path, prepared: Prepared, point: str) -> None:
     """A crash before or after the move leaves the file in one of its two places, and the next sweep ends it."""

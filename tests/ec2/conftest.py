@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.ebs.images import Ebs
 from tests.support.place import Place
 
 
@@ -26,3 +27,15 @@ def ec2(place: Place) -> Any:
 def kms(place: Place) -> Any:
     """Give the client of KMS of the first account's root."""
     return place.client("kms")
+
+
+@pytest.fixture
+def ebs(place: Place) -> Ebs:
+    """Give the EBS direct APIs as the first account's root."""
+    return Ebs(place.service("ebs"))
+
+
+@pytest.fixture
+def key(place: Place) -> str:
+    """Give the ARN of a KMS key of this test's own."""
+    return place.new_key()

@@ -16,18 +16,6 @@ from tests.support.processes import wait_until
 BLOCKS = {index: block(index) for index in (0, 1, 7, 40)}
 
 
-@pytest.fixture
-def ebs(place: Place) -> Ebs:
-    """Give the EBS direct APIs as the first account's root."""
-    return Ebs(place.service("ebs"))
-
-
-@pytest.fixture
-def key(place: Place) -> str:
-    """Give the ARN of a KMS key of this test's own."""
-    return place.new_key()
-
-
 def copy(ec2: Any, source: str, **members: Any) -> str:
     """Copy a snapshot, and return the copy's id when it is no longer pending."""
     made = ec2.copy_snapshot(**{"SourceRegion": REGION, "SourceSnapshotId": source, **members})["SnapshotId"]

@@ -18,18 +18,6 @@ from tests.support.processes import wait_until
 ZONE = f"{REGION}a"
 
 
-@pytest.fixture
-def ebs(place: Place) -> Ebs:
-    """Give the EBS direct APIs as the first account's root."""
-    return Ebs(place.service("ebs"))
-
-
-@pytest.fixture
-def key(place: Place) -> str:
-    """Give the ARN of a KMS key of this test's own."""
-    return place.new_key()
-
-
 def reason(call: Callable[..., object], **members: Any) -> str:
     """Return the reason of a refusal of the EBS direct APIs: which side has refused, the service or KMS."""
     with pytest.raises(ClientError) as refused:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from fuin.audit import reader
+from fuin.gate.query_form import Tree
 from fuin.identity.wire import query
 from fuin.identity.wire.faults import QueryFault
 from tests.support.place import ACCOUNT, Place
@@ -47,7 +48,7 @@ def test_unsigned_forms_are_not_taken_apart(place: Place, monkeypatch: pytest.Mo
     parsed: list[bytes] = []
     parse = query.parse
 
-    def noted(*forms: bytes) -> query.Tree:
+    def noted(*forms: bytes) -> Tree:
         parsed.extend(forms)
         return parse(*forms)
 

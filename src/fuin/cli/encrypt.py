@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from fuin.cli.pairs import parse_pairs
 from fuin.cli.standard_streams import standard_input
 from fuin.cli.wire.show import say
 from fuin.envelope import files
@@ -113,19 +114,6 @@ def decrypt(
 def _say_written(target: str, arn: str) -> None:
     if target != STREAM:
         say(f"wrote {target} (key {arn})")
-
-
-def parse_pairs(pairs: list[str] | None) -> dict[str, str]:
-    """Return the encryption context of KEY=VALUE arguments; raises BadParameter if one is malformed or repeated."""
-    context: dict[str, str] = {}
-    for pair in pairs or ():
-        name, equals, value = pair.partition("=")
-        if not name or not equals:
-            raise typer.BadParameter(f"--context takes KEY=VALUE, not {pair!r}")
-        if name in context:
-            raise typer.BadParameter(f"--context has the key {name!r} twice")
-        context[name] = value
-    return context
 
 
 def _plain_name(file: str) -> str:

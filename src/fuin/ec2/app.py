@@ -16,15 +16,15 @@ from fuin.ec2.wire import answers, faults, form
 from fuin.ec2.wire.call import Ec2Call
 from fuin.ec2.wire.faults import Ec2Fault
 from fuin.errors import AuthenticationFailed, AuthReason
-from fuin.gate import lists, parameters
+from fuin.gate import lists, parameters, query_form
 from fuin.gate.http import Answer
 from fuin.gate.wire import Wire
 from fuin.signing import sigv4
 
 if TYPE_CHECKING:
-    from fuin.ec2.wire.form import Tree
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request
+    from fuin.gate.query_form import Tree
     from fuin.gate.services import Services
     from fuin.signing.sigv4 import Signed
 
@@ -89,7 +89,7 @@ WIRE = Ec2Wire()
 
 async def _find_operation(call: Ec2Call, tree: Tree) -> Ec2Operation:
     """Return the operation that a form names; raises InvalidAction, with another text for operations that EC2 has."""
-    action, version = form.text_of(tree, "Action"), form.text_of(tree, "Version")
+    action, version = query_form.text_of(tree, "Action"), query_form.text_of(tree, "Version")
     if not action:
         raise Ec2Fault("MissingParameter", "The request must contain the parameter Action")
     if version and version != answers.VERSION:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason
-from fuin.gate import cors, lists, parameters
+from fuin.gate import cors, lists, parameters, query_form
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
 from fuin.gate.wire import Wire
@@ -21,9 +21,9 @@ from fuin.signing import sigv4
 if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request
+    from fuin.gate.query_form import Tree
     from fuin.gate.services import Services
     from fuin.identity.wire.notation import Notation
-    from fuin.identity.wire.query import Tree
     from fuin.signing.sigv4 import Signed
 
 BODY_LIMIT = 1024 * 1024
@@ -117,8 +117,8 @@ def _refuse_unsigned(call: Call, *forms: bytes) -> None:
 def _operation(call: QueryCall, form: Tree) -> QueryOperation:
     """Return the operation that a form names; raises InvalidAction, with another text for operations that AWS has."""
     service = call.meant
-    action = query.text_of(form, "Action") or ""
-    version = query.text_of(form, "Version") or "NO_VERSION_SPECIFIED"
+    action = query_form.text_of(form, "Action") or ""
+    version = query_form.text_of(form, "Version") or "NO_VERSION_SPECIFIED"
     if version != service.model.version or not service.model.knows(action):
         text = f"Could not find operation {action[:64]} for version {version[:32]}"
         raise QueryFault("InvalidAction", text)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fuin.cli.kms.reference import Key, Tags, alias_name, find_key_id, parse_pairs
+from fuin.cli.kms.reference import Key, Tags, alias_name, find_key_id
+from fuin.cli.pairs import parse_pairs
 from fuin.cli.wire.answers import WireError
 from fuin.cli.wire.client import Client
 from fuin.cli.wire.command import JsonOutput, Yes, client_command
@@ -49,7 +50,7 @@ def create_key(
     """
     if alias is not None:
         _refuse_taken(client, alias_name(alias))
-    tags = [{"TagKey": name, "TagValue": value} for name, value in parse_pairs(tag, "--tag").items()]
+    tags = [{"TagKey": name, "TagValue": value} for name, value in parse_pairs(tag, "--tag", "NAME=VALUE").items()]
     answer = client.ask(
         "create_key", "the new key", Description=description, KeySpec=spec, KeyUsage=usage or _usual_usage(spec),
         MultiRegion=multi_region or None, Tags=tags or None,

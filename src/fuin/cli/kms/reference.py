@@ -25,16 +25,3 @@ def find_key_id(client: Client, key: str) -> str:
 def alias_name(text: str) -> str:
     """Return the name of an alias, which may be written without its beginning."""
     return text if text.startswith(_ALIAS) or ":" in text else f"{_ALIAS}{text}"
-
-
-def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
-    """Return the pairs of NAME=VALUE arguments; raises BadParameter."""
-    found: dict[str, str] = {}
-    for pair in pairs or ():
-        name, equals, value = pair.partition("=")
-        if not name or not equals:
-            raise typer.BadParameter(f"{option} takes NAME=VALUE, not {pair!r}")
-        if name in found:
-            raise typer.BadParameter(f"{option} has {name!r} twice")
-        found[name] = value
-    return found

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fuin.cli.kms.reference import Key, find_key_id, parse_pairs
+from fuin.cli.kms.reference import Key, find_key_id
+from fuin.cli.pairs import parse_pairs
 from fuin.cli.text_file import read_text
 from fuin.cli.wire.client import Client
 from fuin.cli.wire.command import JsonOutput, client_command
@@ -81,7 +82,7 @@ def create_grant(
 
     **Example**: `fuin key grants create alias/reports --to arn:aws:iam::123456789012:user/alice --operation Decrypt`
     """
-    pairs = parse_pairs(context, "--context")
+    pairs = parse_pairs(context)
     constraints: dict[str, Any] | None = {"EncryptionContextSubset": pairs} if pairs else None
     answer = client.ask(
         "create_grant", f"key {key}", KeyId=find_key_id(client, key), GranteePrincipal=to, Operations=operation,
@@ -119,7 +120,7 @@ def add_tags(client: Client, key: Key, tags: Pairs) -> None:
 
     **Example**: `fuin key tags add alias/reports team=finance year=2026`
     """
-    added = [{"TagKey": name, "TagValue": value} for name, value in parse_pairs(tags, "a tag").items()]
+    added = [{"TagKey": name, "TagValue": value} for name, value in parse_pairs(tags, "a tag", "NAME=VALUE").items()]
     client.ask("tag_resource", f"key {key}", KeyId=find_key_id(client, key), Tags=added)
     say(f"tagged {key}")
 

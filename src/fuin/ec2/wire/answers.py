@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
+
+from fuin.gate.query_form import escape
 
 if TYPE_CHECKING:
     from fuin.ec2.wire.faults import Ec2Fault
@@ -15,9 +15,6 @@ VERSION = "2016-11-15"
 NAMESPACE = f"http://ec2.amazonaws.com/doc/{VERSION}/"
 
 Output = dict[str, Any]  # members by the names of the wire; None is left out
-
-# What XML 1.0 cannot say at all (https://www.w3.org/TR/xml/#charsets).
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def timestamp(seconds: float) -> str:
@@ -61,4 +58,4 @@ def _content(value: Any) -> str:
             return _members(value)
         case list() | tuple():
             return "".join([_element("item", item) for item in value])
-    return escape(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(value)), {"\r": "&#xD;"})
+    return escape(str(value))

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import re
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from fuin.ec2.wire.faults import Ec2Fault
+from fuin.errors import FormatError
+from fuin.gate import query_form
+from fuin.gate.query_form import Tree
 
 FIELDS_AT_MOST = 8000
-_DEPTH_LIMIT = 8
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")
 _MISSING = re.compile(r"Object missing required field `(.*?)`")
 _PLACE = re.compile(r" - at `\$\.?(.*)`")
 _COMMON = ("Action", "Version")
 
-Tree = dict[str, Any]  # names, taken apart at their dots; lists are still dictionaries of numbers
 I = TypeVar("I", bound="Input")  # noqa: E741
 
 
@@ -33,35 +33,10 @@ class Input(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 def parse(*forms: bytes) -> Tree:
     """Return the fields of a query string and a body; raises MalformedQueryString for a field that comes twice."""
-    tree: Tree = {}
     try:
-        for form in forms:
-            fields = parse_qsl(
-                form.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_AT_MOST, errors="strict"
-            )  # fmt: skip
-            for name, value in fields:
-                _put(tree, name.split("."), value)
-    except ValueError:  # not ASCII, not UTF-8 behind its percent signs, too many fields
+        return query_form.parse(*forms, fields_at_most=FIELDS_AT_MOST)
+    except FormatError:
         raise Ec2Fault("MalformedQueryString") from None
-    return tree
-
-
-def _put(tree: Tree, path: list[str], value: str) -> None:
-    if len(path) > _DEPTH_LIMIT:
-        raise Ec2Fault("MalformedQueryString")
-    for step in path[:-1]:
-        tree = tree.setdefault(step, {})
-        if isinstance(tree, str):  # both a value and members
-            raise Ec2Fault("MalformedQueryString")
-    if path[-1] in tree:
-        raise Ec2Fault("MalformedQueryString")
-    tree[path[-1]] = value
-
-
-def text_of(tree: Tree, name: str) -> str:
-    """Return the value of a plain field, empty without one."""
-    value = tree.get(name, "")
-    return value if isinstance(value, str) else ""
 
 
 def read_input(kind: type[I], tree: Tree) -> I:

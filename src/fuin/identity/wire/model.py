@@ -13,9 +13,9 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
+from fuin.gate.query_form import Tree
 from fuin.identity.wire import reading, writing
 from fuin.identity.wire.faults import QueryFault
-from fuin.identity.wire.query import Tree
 
 Given = Mapping[str, Any]  # members by the model's names; those that were not given are absent
 Output = dict[str, Any]  # members by the model's names; None is left out

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from fuin.gate.query_form import Tree
 from fuin.identity.wire.faults import QueryFault
-from fuin.identity.wire.query import Tree
 
 Field = str | Tree
 Reader = Callable[[Field, str, list[str]], Any]
