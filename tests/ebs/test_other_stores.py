@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from sqlalchemy import Connection, text
 
 from fuin.blobs.interface import BlobStore
+from fuin.errors import StoreUnavailable
 from fuin.gate.packs import PlacedBlock
 from fuin.proof import orphans
 from fuin.s3 import sweep
@@ -187,3 +188,22 @@ def test_packs_of_a_worker(shared: SharedPlace) -> None:
     assert [one.position for one in (first, second, third, again)] == [0, 1, 2, 0]
     shared.run(shared.memory.settle())
     assert not {first.blob, again.blob} & (set(shared.memory.content) | shared.read_blobs("blob_intents"))
+
+
+def test_a_pack_that_fails_unseen_holds_up_nobody(shared: SharedPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the store of blobs raises, each block that waits is refused, and the next one is written."""
+
+    def fail(_: str) -> None:
+        raise RuntimeError("no blob")
+
+    async def add(*numbers: int) -> list[Any]:
+        packs = shared.services.packs
+        added = [packs.add("unseen", b"head", number, lambda _: (b"slot",), time.time()) for number in numbers]
+        async with asyncio.timeout(20):
+            return await asyncio.gather(*added, return_exceptions=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shared.memory, "create", fail)
+        assert [type(each) for each in shared.run(add(1, 1, 2))] == [StoreUnavailable] * 3
+    (placed,) = shared.run(add(1))
+    shared.run(placed.end_use(named=False))

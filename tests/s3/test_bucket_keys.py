@@ -5,7 +5,6 @@ import hmac
 import json
 import os
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -442,7 +441,7 @@ def test_what_lies_on_the_disk(place: Place, keyed: str, new_key: str) -> None:
     assert len(secrets) == 1
     opened = place.kms().decrypt(CiphertextBlob=kms_blob, EncryptionContext={"aws:s3:arn": f"arn:aws:s3:::{keyed}"})
     assert secrets == {opened["Plaintext"]}
-    secrets.add(wrapping.unwrap(prf_of(opened["Plaintext"]), wrapped, header.context))
+    secrets.add(wrapping.unwrap(opened["Plaintext"], wrapped, header.context))
     for path in Path(place.settings.data).rglob("*"):
         held_bytes = path.read_bytes() if path.is_file() else b""
         for secret in secrets:
@@ -484,15 +483,10 @@ def test_without_the_keyholder_nothing_is_served(place: Place, keyed: str, monke
     assert get(place, keyed).body == DATA
 
 
-def prf_of(bucket_key: bytes) -> Callable[[bytes], bytes]:
-    """Return HMAC-SHA-256 under a bucket key."""
-    return lambda data: hmac.digest(bucket_key, data, "sha256")
-
-
 def test_the_page_of_the_format_suffices() -> None:
     """A data key opens by what the page says, with HMAC and AES-GCM alone."""
     bucket_key, data_key, pairs = os.urandom(32), os.urandom(32), {"aws:s3:arn": "arn:aws:s3:::b/k", "a": "b"}
-    wrapped = wrapping.wrap(prf_of(bucket_key), data_key, pairs)
+    wrapped = wrapping.wrap(bucket_key, data_key, pairs)
     salt, sealed = wrapped[:32], wrapped[32:]
     fixed = b"fuin bucket key 1" + b"\0" + salt + (256).to_bytes(4, "big")
     derived = hmac.digest(bucket_key, (1).to_bytes(4, "big") + fixed, "sha256")
@@ -502,8 +496,7 @@ def test_the_page_of_the_format_suffices() -> None:
 
 def test_a_data_key_opens_for_its_bucket_key_and_context_only() -> None:
     """And each wrapping is another one."""
-    data_key, own = os.urandom(32), {"aws:s3:arn": "arn:aws:s3:::b/k"}
-    key, other = prf_of(os.urandom(32)), prf_of(os.urandom(32))
+    key, other, data_key, own = os.urandom(32), os.urandom(32), os.urandom(32), {"aws:s3:arn": "arn:aws:s3:::b/k"}
     wrapped = wrapping.wrap(key, data_key, own)
     assert wrapping.unwrap(key, wrapped, own) == data_key
     assert wrapping.wrap(key, data_key, own) != wrapped

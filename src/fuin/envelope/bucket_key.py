@@ -14,40 +14,34 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
 from fuin.errors import TamperedError
 from fuin.formats import context
 from fuin.formats.message import EncryptedDataKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fuin.formats.context import Context
-
-    Prf = Callable[[bytes], bytes]
 
 PROVIDER = "fuin-bucket-key"  # of the data key in the message's header
 _SALT_LENGTH = 32
 _NONCE = bytes(12)
 _LABEL = b"fuin bucket key 1"
-_COUNTER, _BITS = (1).to_bytes(4), (8 * 32).to_bytes(4)  # of the only block, and of the whole output
 _U16 = struct.Struct(">H")
 
 
-def wrap(prf: Prf, data_key: bytes, pairs: Context) -> bytes:
-    """Return a data key encrypted under a bucket key, bound to the encryption context of its object.
-
-    `prf` is HMAC-SHA-256 with the bucket key as its key, also in `unwrap`.
-    """
+def wrap(bucket_key: bytes, data_key: bytes, pairs: Context) -> bytes:
+    """Return a data key encrypted under a bucket key, bound to the encryption context of its object."""
     salt = os.urandom(_SALT_LENGTH)
-    return salt + _cipher(prf, salt).encrypt(_NONCE, data_key, context.encode(pairs))
+    return salt + _cipher(bucket_key, salt).encrypt(_NONCE, data_key, context.encode(pairs))
 
 
-def unwrap(prf: Prf, wrapped: bytes, pairs: Context) -> bytes:
+def unwrap(bucket_key: bytes, wrapped: bytes, pairs: Context) -> bytes:
     """Return the data key; raises TamperedError for another bucket key or context, or if a byte has changed."""
     salt, sealed = wrapped[:_SALT_LENGTH], wrapped[_SALT_LENGTH:]
     try:
-        return _cipher(prf, salt).decrypt(_NONCE, sealed, context.encode(pairs))
+        return _cipher(bucket_key, salt).decrypt(_NONCE, sealed, context.encode(pairs))
     except InvalidTag:
         raise TamperedError("the data key does not open under this bucket key") from None
 
@@ -57,6 +51,6 @@ def header_entry(key_arn: str, blob: bytes, wrapped: bytes) -> EncryptedDataKey:
     return EncryptedDataKey(PROVIDER, key_arn.encode(), _U16.pack(len(blob)) + blob + wrapped)
 
 
-def _cipher(prf: Prf, salt: bytes) -> AESGCM:
-    """Return the cipher of one data key: the KDF's 32 bytes are one call of its PRF."""
-    return AESGCM(prf(_COUNTER + _LABEL + b"\0" + salt + _BITS))
+def _cipher(bucket_key: bytes, salt: bytes) -> AESGCM:
+    derived = KBKDFHMAC(SHA256(), Mode.CounterMode, 32, 4, 4, CounterLocation.BeforeFixed, _LABEL, salt, None)
+    return AESGCM(derived.derive(bucket_key))

@@ -8,7 +8,6 @@ caller may use the KMS key now (`kms/bucket_keys.py`). docs/decisions/0025-bucke
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -29,35 +28,20 @@ WRAPS_AT_MOST = 2**20  # data keys that one bucket key encrypts
 class BucketKey:
     """A bucket key: its plaintext, its ciphertext blob, the ARN of its KMS key and the key material that KMS used."""
 
-    __slots__ = ("_keyed", "blob", "ends", "key_arn", "material_id", "plaintext", "wraps_left")
+    __slots__ = ("blob", "ends", "key_arn", "material_id", "plaintext", "wraps_left")
 
     def __init__(self, plaintext: bytes, blob: bytes, key_arn: str, material_id: bytes) -> None:
         self.plaintext = Secret(plaintext)
-        # Each object under the key copies this state, which costs less than to process the key again.
-        self._keyed: hmac.HMAC | None = hmac.new(plaintext, digestmod="sha256")
         self.blob = blob
         self.key_arn = key_arn
         self.material_id = material_id
         self.ends = 0.0  # by the clock of its keeper
         self.wraps_left = WRAPS_AT_MOST
 
-    def take_wrap(self) -> Callable[[bytes], bytes]:
-        """Return `prf`, in order to encrypt one more data key."""
+    def take_wrap(self) -> bytes:
+        """Return the plaintext in order to encrypt one more data key under it."""
         self.wraps_left -= 1
-        return self.prf
-
-    def prf(self, data: bytes) -> bytes:
-        """Return the HMAC-SHA-256 of data under the bucket key, for a KDF; raises RuntimeError after `wipe`."""
-        if self._keyed is None:
-            raise RuntimeError("the bucket key is wiped")
-        state = self._keyed.copy()
-        state.update(data)
-        return state.digest()
-
-    def wipe(self) -> None:
-        """Wipe the plaintext; OpenSSL wipes the state when it is freed."""
-        self.plaintext.wipe()
-        self._keyed = None
+        return self.plaintext.reveal()
 
     def __repr__(self) -> str:
         return f"BucketKey({self.key_arn})"
@@ -101,7 +85,7 @@ class BucketKeys:
         """Wipe a bucket key, if it is kept."""
         kept = self._keys.pop(name, None)
         if kept is not None:
-            kept.wipe()
+            kept.plaintext.wipe()
 
     def wipe(self) -> None:
         """Wipe all bucket keys."""

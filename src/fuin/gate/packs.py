@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fuin.settings import Settings
     from fuin.store.store import Store
 
+_log = logging.getLogger("fuin.snapshots")
 AT_MOST = 16  # blocks of a pack
 
 # Returns the bytes of a block's slot, for the id of its pack; it runs where the blob is written.
@@ -92,12 +94,18 @@ class Packs:
         return await placed
 
     async def _write_all(self, group: str, head: bytes, now: float) -> None:
-        """Write packs until no block of the group waits."""
-        while self._waiting[group]:
-            blocks = self._take(group)
-            if blocks:
-                await self._write(head, blocks, now)
-        del self._waiting[group]
+        """Write packs until no block of the group waits; whatever happens, none waits afterwards."""
+        blocks: Sequence[_Waiting] = ()
+        try:
+            while self._waiting[group]:
+                blocks = self._take(group)
+                if blocks:
+                    await self._write(head, blocks, now)
+        except Exception as error:
+            _log.exception("a pack of blocks failed")
+            _fail_all((*blocks, *self._waiting[group]), error)
+        finally:
+            del self._waiting[group]
 
     def _take(self, group: str) -> Sequence[_Waiting]:
         """Return the blocks of the next pack: no two with one index, and none that nobody waits for any longer."""
@@ -122,10 +130,8 @@ class Packs:
             await wait_until_done(new.commit(_pieces(new.blob, head, blocks)))
             crash.point("packs.after_commit")
         except Exception as error:  # each of them answers that it failed
+            _fail_all(blocks, error)
             await self.end(new, is_named=False)
-            for block in blocks:
-                if not block.placed.done():
-                    block.placed.set_exception(_failure(error))
             return
         for position, block in enumerate(blocks):
             placed = PlacedBlock(new.blob, position, new.size, pack)
@@ -151,8 +157,10 @@ def _pieces(blob: str, head: bytes, blocks: Sequence[_Waiting]) -> Iterator[byte
         yield from block.seal(blob)
 
 
-def _failure(error: Exception) -> Exception:
-    """Return the error for one of the requests: each has its own, since a traceback is added to it."""
-    failure = StoreUnavailable("a pack of blocks could not be written")
-    failure.__cause__ = error
-    return failure
+def _fail_all(blocks: Iterable[_Waiting], error: Exception) -> None:
+    """Let each request have an error of its own, since a traceback is added to it."""
+    for block in blocks:
+        if not block.placed.done():
+            failure = StoreUnavailable("a pack of blocks could not be written")
+            failure.__cause__ = error
+            block.placed.set_exception(failure)

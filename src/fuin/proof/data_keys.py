@@ -74,7 +74,7 @@ async def _open(call: Call, name: ObjectName, stored: StoredEncryption) -> bytes
     if stored.wrapped:
         bucket_key = await operator.open_bucket_key(call, stored.key, stored.blob, context)
         pairs = stored.full_context(name.bucket, name.key)
-        return wrapping.unwrap(bucket_key.prf, stored.wrapped, pairs)
+        return wrapping.unwrap(bucket_key.plaintext.reveal(), stored.wrapped, pairs)
     data_key = await operator.open_data_key(call, stored.key, stored.blob, context)
     if stored.inner:
         data_key += await operator.open_data_key(call, stored.key, stored.inner, context)

@@ -129,7 +129,7 @@ class SseKms(Scheme):
         if not stored.wrapped:
             return await on_behalf.open_data_key(call, stored.blob, context, bucket.region)
         bucket_key = await bucket_keys.open_bucket_key(call, stored.blob, context, bucket.region)
-        return wrapping.unwrap(bucket_key.prf, stored.wrapped, stored.full_context(bucket.name, key))
+        return wrapping.unwrap(bucket_key.plaintext.reveal(), stored.wrapped, stored.full_context(bucket.name, key))
 
     def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
         """Return the data key for the header of the message; AWS's SDKs do not open one under a bucket key."""
