@@ -5,12 +5,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from fuin.host.configuration import HostConfiguration, read_configuration
 from fuin.host.programs import HostError, ProgramError, run, succeeds
 from fuin.host.records import Record, Records
 from fuin.host.wire.clients import HostKms
-from fuin.host.wire.refusals import Unreachable
+from fuin.host.wire.refusals import Unreachable, translate
 from fuin.host.wire.tasks import TaskWire
 from fuin.secret import Secret
 from tests.host.fakes import configuration
@@ -115,3 +116,10 @@ def test_kms_that_is_silent_is_not_waited_for_beyond_the_patience() -> None:
     listener, host = _silent_server()
     with listener, pytest.raises(Unreachable, match=r"[Rr]ead timeout"):
         HostKms(host, patience=0.3).open_key(b"x", "vol-00000000", "arn:a")
+
+
+def test_missing_credentials_are_named() -> None:
+    """Nobody looks for a server that is away; a watch still counts it as no answer."""
+    error = translate(NoCredentialsError())
+    assert isinstance(error, Unreachable)
+    assert "no AWS credentials: set AWS_ACCESS_KEY_ID" in str(error)

@@ -294,6 +294,9 @@ class Clock:
             self._host.kms.is_away = False
         elif change == "disabled":
             self._host.kms.disabled |= {token.key_arn for token in self._tokens()}
+        elif change == "header lost":
+            with self._host.volumes.records.default_disk(VOLUME).open("r+b") as file:
+                file.write(bytes(2 * MIB))
 
     def _tokens(self) -> list[Token]:
         return self._host.formats.get_format("qemu").read_tokens(self._host.volumes.records.default_disk(VOLUME))
@@ -305,6 +308,7 @@ class Clock:
         ({3: "disabled"}, 3, "is disabled"),
         ({3: "away"}, 4, "it is away"),
         ({2: "away", 3: "back", 5: "disabled"}, 5, "is disabled"),
+        ({2: "header lost"}, 2, ""),
     ],
 )
 def test_watch_closes_within_the_bound(

@@ -11,7 +11,7 @@ from fuin.host.local import is_local
 from fuin.host.programs import HostError
 from fuin.host.snapshots.taking import take_snapshot
 from fuin.host.volumes import Wish
-from fuin.host.wire.refusals import Refusal, Unreachable
+from fuin.host.wire.refusals import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ class Watch:
         self._sleep = sleep
 
     def run(self) -> HostError:
-        """Look at the right until it is gone, close the volume, and return the refusal."""
+        """Look at the right until it is gone or cannot be asked for, close the volume, and return the reason."""
         confirmed = self._clock()
         while True:
             self._sleep(self._bound / LOOKS)
@@ -91,11 +91,13 @@ class Watch:
                 place = self._volumes.find_place(self._volume_id)
                 self._volumes.open_key(self._keys, place).wipe()
                 confirmed = asked
-            except Refusal as error:
-                return self._end(error)
             except Unreachable as error:
                 if self._clock() - confirmed >= self._bound - self._bound / LOOKS:
                     return self._end(error)
+            except HostError as error:  # a refusal, or a header or a record from which nobody could ask
+                return self._end(error)
+            except OSError as error:
+                return self._end(HostError(f"the disk cannot be read: {error}"))
 
     def _end(self, error: HostError) -> HostError:
         """Close the volume; what still uses it loses it."""

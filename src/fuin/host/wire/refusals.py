@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from fuin.host.programs import HostError
 
@@ -24,6 +24,10 @@ class Unreachable(HostError):
 
 def translate(error: BotoCoreError | ClientError | ValueError) -> HostError:
     """Return our error for one of botocore's."""
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return Unreachable(
+            "the server", "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
     if not isinstance(error, ClientError):
         return Unreachable("the server", error)
     found = error.response.get("Error", {})
