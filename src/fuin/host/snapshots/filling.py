@@ -36,7 +36,9 @@ def fill(blocks: HostBlocks, snapshot_id: str, device: Path) -> int:
         def copy(index: int) -> None:
             token = found.get(index)
             data = blocks.get_block(snapshot_id, index, token) if token is not None else _ZEROS
-            os.pwrite(file, data[: size - index * BLOCK], index * BLOCK)
+            data = data[: size - index * BLOCK]
+            if os.pwrite(file, data, index * BLOCK) != len(data):
+                raise HostError(f"{device} took only a part of block {index}")
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
             for first in range(0, count, _BATCH):  # the pool takes all that a call has, at once
